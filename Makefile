@@ -1,0 +1,51 @@
+# Everything a developer or a newcomer types. Needs only Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock clean
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+# The package alone, with the locked dependencies: enough for demo.
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "credit-monitor needs Python 3.11 or newer; call make PYTHON=python3.11"; exit 1; }
+	@echo "Creating $(VENV) (once, about half a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# And what tests and checks need.
+$(VENV)/.developing: $(VENV)/.installed requirements-dev.txt
+	@echo "Installing the development tools ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.installed ## the whole product without an account: simulated provider, daemon, alerts, web page
+	@$(BIN)/credit-monitor demo $(ARGS)
+
+test: $(VENV)/.developing ## all tests (what needs a missing external program is skipped by name)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+check: $(VENV)/.developing ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.developing ## rewrite the sources in the house style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.developing ## measure; prints tables of ratios, asserts nothing
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## write requirements*.txt anew from pyproject.toml
+	@sh scripts/lock
+
+clean: ## remove what the other targets made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

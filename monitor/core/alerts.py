@@ -1,0 +1,98 @@
+"""The alert state machine: one episode per (subject, meter, rule), and a reason for every decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitor.core.model import Alert, Change, Facts, Severity, Subject, Why
+from monitor.core.rules.base import State, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """What a verdict did to an alert: the alert afterwards, and whether channels are told."""
+
+    alert: Alert
+    change: Change
+    why: Why
+    told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Where an alert belongs, and the parameters it is judged by."""
+
+    subject: Subject
+    meter: str
+    rule: str
+    fingerprint: str = ""
+
+
+def step(
+    slot: Slot, alert: Alert | None, verdict: Verdict, *, now: datetime, next_id: int
+) -> Transition | None:
+    """Apply *verdict* to the open *alert* of *slot* (None: nothing open).
+
+    Returns None when nothing changes.  ``unknown`` never changes anything; a worse severity is
+    told, a better one recorded; ok ends the episode.  *next_id* is used for a new episode.
+    """
+    if verdict.state is State.UNKNOWN:
+        return None
+    if verdict.state is State.OK:
+        return None if alert is None else close(alert, verdict.facts, Why.RECOVERED, now)
+    severity = verdict.severity
+    if severity is None:
+        raise ValueError("a breach needs a severity")
+    if alert is None:
+        opened = _open(slot, verdict.facts, severity, now, next_id)
+        return Transition(alert=opened, change=Change.FIRED, why=Why.NEW, told=True)
+    return _move(slot, alert, verdict.facts, severity, now)
+
+
+def occur(slot: Slot, verdict: Verdict, *, now: datetime, next_id: int) -> Transition | None:
+    """An event without duration: told once, open and resolved in the same moment."""
+    if verdict.state is not State.BREACH or verdict.severity is None:
+        return None
+    opened = _open(slot, verdict.facts, verdict.severity, now, next_id)
+    done = replace(opened, resolved_at=now)
+    return Transition(alert=done, change=Change.OCCURRED, why=Why.EVENT, told=True)
+
+
+def close(alert: Alert, facts: Facts, why: Why, now: datetime) -> Transition:
+    """End an episode; an alert that is no longer watched ends without telling anybody."""
+    done = replace(alert, facts=facts, resolved_at=now, changed_at=now)
+    return Transition(alert=done, change=Change.RESOLVED, why=why, told=why is Why.RECOVERED)
+
+
+def _open(slot: Slot, facts: Facts, severity: Severity, now: datetime, next_id: int) -> Alert:
+    return Alert(
+        id=next_id,
+        subject=slot.subject,
+        meter=slot.meter,
+        rule=slot.rule,
+        severity=severity,
+        worst=severity,
+        opened_at=now,
+        changed_at=now,
+        facts=facts,
+        fingerprint=slot.fingerprint,
+    )
+
+
+def _move(
+    slot: Slot, alert: Alert, facts: Facts, severity: Severity, now: datetime
+) -> Transition | None:
+    if severity is alert.severity:
+        return None
+    moved = replace(
+        alert,
+        severity=severity,
+        worst=max(alert.worst, severity, key=lambda s: s.rank),
+        changed_at=now,
+        facts=facts,
+        fingerprint=slot.fingerprint,
+    )
+    if severity.rank > alert.severity.rank:
+        return Transition(alert=moved, change=Change.ESCALATED, why=Why.WORSE, told=True)
+    return Transition(alert=moved, change=Change.EASED, why=Why.BETTER, told=False)

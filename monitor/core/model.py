@@ -1,0 +1,337 @@
+"""The words of the product as values: frozen, keyword-only, aware UTC times, decimal amounts.
+
+Nothing here does I/O or reads a clock.  A failed poll is a :class:`Failure`, never a number, so a
+broken answer cannot become a balance anywhere further down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+DEFAULT_METER = "balance"
+"""Name of the meter of a key that has only one."""
+
+
+class Reason(StrEnum):
+    """Why a poll gave no reading; the same word is metric label, log field and message text."""
+
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    WRONG_KEY_KIND = "wrong_key_kind"
+    KEY_CAPPED = "key_capped"
+    OUT_OF_CREDITS = "out_of_credits"
+    RATE_LIMITED = "rate_limited"
+    MAINTENANCE = "maintenance"
+    SESSION_BROKEN = "session_broken"
+    SUBSCRIPTION_INACTIVE = "subscription_inactive"
+    NOT_FOUND = "not_found"
+    BAD_RESPONSE = "bad_response"
+    UNSUPPORTED = "unsupported"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    TLS = "tls"
+    SERVER_ERROR = "server_error"
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether waiting does not help: the provider refused, and somebody has to act."""
+        return self in _NEEDS_PERSON
+
+
+_NEEDS_PERSON = frozenset(
+    {
+        Reason.UNAUTHORIZED,
+        Reason.FORBIDDEN,
+        Reason.WRONG_KEY_KIND,
+        Reason.KEY_CAPPED,
+        Reason.OUT_OF_CREDITS,
+        Reason.SESSION_BROKEN,
+        Reason.SUBSCRIPTION_INACTIVE,
+        Reason.NOT_FOUND,
+        Reason.UNSUPPORTED,
+    }
+)
+
+
+class Severity(StrEnum):
+    """How bad a breach is; compare with :attr:`rank`."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for critical."""
+        return _RANKS[self]
+
+
+_RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+
+
+def require_aware(moment: datetime, name: str) -> None:
+    """Raise ``ValueError`` if *moment* has no time zone: a naive time is a bug, not a guess."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} must be an aware datetime")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReading:
+    """One amount read through a key.
+
+    ``balance`` is None where the provider says there is no cap ("unlimited"): a reading, but not an
+    amount, so there is nothing to alert on.  ``limit`` is in the unit of the balance.
+    """
+
+    meter: str = DEFAULT_METER
+    unit: str
+    balance: Decimal | None
+    limit: Decimal | None = None
+    expires_at: datetime | None = None
+    jobs_limit: int | None = None
+    jobs_running: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.balance is not None and not self.balance.is_finite():
+            raise ValueError("a balance must be finite")
+        if self.expires_at is not None:
+            require_aware(self.expires_at, "expires_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A successful poll of key ``key`` that ended at ``at``; ``meters`` is never empty."""
+
+    key: str
+    at: datetime
+    meters: tuple[MeterReading, ...]
+
+    def __post_init__(self) -> None:
+        require_aware(self.at, "at")
+        if not self.meters:
+            raise ValueError("a reading needs at least one meter")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A poll that gave no reading.
+
+    ``detail`` is a short sentence for a person, free of secrets; ``retry_after`` is what the
+    provider asked us to wait.
+    """
+
+    key: str
+    at: datetime
+    reason: Reason
+    detail: str = ""
+    retry_after: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        require_aware(self.at, "at")
+
+
+Observation = Reading | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty)."""
+
+    provider: str
+    account: str = ""
+    key: str = ""
+
+    @property
+    def id(self) -> str:
+        """A stable identity; moving a key to another account does not change the key's own."""
+        if self.key:
+            return f"key:{self.key}"
+        if self.account:
+            return f"account:{self.provider}/{self.account}"
+        return f"provider:{self.provider}"
+
+    @property
+    def label(self) -> str:
+        """What a person calls it, for example ``studio`` or ``account studio-main``."""
+        if self.key:
+            return self.key
+        if self.account:
+            return f"account {self.account}"
+        return f"provider {self.provider}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """What is known of a key's health after its last poll.
+
+    ``failing_since`` is the first failed poll after the last success, ``failures`` how many failed
+    in a row, ``reason`` that of the last one; all three are empty while the key answers.
+    ``refused_since`` is set while the last *definite* answer was a refusal that needs a person;
+    a timeout after it does not clear it.
+    """
+
+    key: str
+    last_poll_at: datetime | None = None
+    last_success_at: datetime | None = None
+    failing_since: datetime | None = None
+    failures: int = 0
+    reason: Reason | None = None
+    detail: str = ""
+    refused_since: datetime | None = None
+
+
+class Change(StrEnum):
+    """What happened to an alert."""
+
+    FIRED = "fired"
+    ESCALATED = "escalated"
+    EASED = "eased"
+    RESOLVED = "resolved"
+    OCCURRED = "occurred"  # an event without duration, such as a top-up
+
+
+class Why(StrEnum):
+    """Why an event was told to the channels, or was not."""
+
+    NEW = "new"
+    WORSE = "worse"
+    BETTER = "better"  # recorded, not sent
+    RECOVERED = "recovered"
+    EVENT = "event"
+    COVERED = "covered"  # another alert of the same subject tells the same story
+    UNWATCHED = "unwatched"  # key or rule left the configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a message about an alert needs to know; empty where it does not apply.
+
+    ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
+    ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
+    ``last_reading_at`` when the balance was last known.
+    """
+
+    balance: Decimal | None = None
+    unit: str = ""
+    threshold: Decimal | None = None
+    share: Decimal | None = None
+    reference: Decimal | None = None
+    amount: Decimal | None = None
+    reason: Reason | None = None
+    detail: str = ""
+    last_reading_at: datetime | None = None
+    since: datetime | None = None
+    keys: tuple[str, ...] = ()
+    top_up_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One episode of breach of (subject, meter, rule); open while ``resolved_at`` is None.
+
+    ``severity`` is the present one, ``worst`` the worst of the episode; ``fingerprint`` tells with
+    which rule parameters it was last judged.
+    """
+
+    id: int
+    subject: Subject
+    meter: str
+    rule: str
+    severity: Severity
+    worst: Severity
+    opened_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None = None
+    facts: Facts
+    fingerprint: str = ""
+
+    @property
+    def slot(self) -> tuple[str, str, str]:
+        """(subject id, meter, rule): at most one open alert each."""
+        return (self.subject.id, self.meter, self.rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change of one alert, as recorded and as told; self-contained for the message."""
+
+    id: int
+    alert_id: int
+    subject: Subject
+    meter: str
+    rule: str
+    change: Change
+    why: Why
+    told: bool
+    severity: Severity
+    at: datetime
+    opened_at: datetime
+    facts: Facts
+
+
+class NotificationState(StrEnum):
+    """Where a notification is in the outbox."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message for one channel, with the events it tells.
+
+    ``due_at`` ends its group's waiting time; ``next_attempt_at`` is when it may be tried (again).
+    """
+
+    id: int
+    channel: str
+    event_ids: tuple[int, ...]
+    state: NotificationState = NotificationState.PENDING
+    created_at: datetime
+    due_at: datetime
+    next_attempt_at: datetime
+    attempts: int = 0
+    finished_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to deliver a notification; ``outcome`` is ``delivered``, ``retry`` or ``refused``."""
+
+    notification_id: int
+    number: int
+    at: datetime
+    outcome: str
+    detail: str = ""
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A run of equal balances: first read at ``at``, last read at ``until``.
+
+    ``balance`` None means the provider reported no cap.
+    """
+
+    key: str
+    meter: str
+    at: datetime
+    until: datetime
+    balance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A run of failed polls with the same reason, from the first to the last of them."""
+
+    key: str
+    at: datetime
+    until: datetime
+    reason: Reason
+    detail: str = ""
+    polls: int = 1

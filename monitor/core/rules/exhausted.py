@@ -1,0 +1,37 @@
+"""``exhausted``: nothing is left; the provider refuses work now or at the next call."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+from monitor.core.model import Facts, Severity
+from monitor.core.rules.base import MeterView, RuleParameters, Verdict
+
+CLEAR_SHARE = Decimal("0.01")
+"""It resolves above this share of the reference level: a refund of crumbs is no recovery."""
+
+
+class Exhausted(RuleParameters):
+    """Tell, as critical, when the balance is zero or below; it has no parameters."""
+
+    name: ClassVar[str] = "exhausted"
+
+    def judge(self, view: MeterView) -> Verdict:
+        """Breach at zero and below; once firing, until more than crumbs are there."""
+        balance = view.reading.balance
+        facts = Facts(
+            balance=balance,
+            unit=view.reading.unit,
+            threshold=Decimal(0),
+            reference=view.ledger.reference,
+            last_reading_at=view.at,
+            top_up_url=view.top_up_url,
+        )
+        if balance is None:
+            return Verdict.ok(facts)
+        # The top-up that ends the episode also moves the reference, so a small one still clears.
+        clear_at = view.ledger.reference * CLEAR_SHARE if view.firing else Decimal(0)
+        if balance <= clear_at:
+            return Verdict.breach(Severity.CRITICAL, facts)
+        return Verdict.ok(facts)

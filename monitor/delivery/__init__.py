@@ -1,0 +1,1 @@
+"""How a message leaves: the outbox and one door per kind of channel."""

@@ -1,0 +1,1 @@
+"""Adapters to the APIs whose balances are read."""

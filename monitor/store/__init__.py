@@ -1,0 +1,1 @@
+"""Where everything recorded lives; the only place that speaks SQL."""

@@ -1,0 +1,171 @@
+"""The store's contract: what is written in one transaction, what is loaded, what can be asked.
+
+Every value carries its own identity, so writing the same :class:`Changes` twice leaves the store
+as after once.  The store never decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from monitor.core.ledger import LedgerState
+from monitor.core.model import (
+    Alert,
+    Attempt,
+    Event,
+    KeyState,
+    MeterReading,
+    Notification,
+    NotificationState,
+    Outage,
+    Sample,
+)
+
+
+class StoreError(Exception):
+    """The store did not answer or refused; the text names the cause and what to do."""
+
+
+class StoreUnusableError(StoreError):
+    """The store must not be used: not ours, corrupt, written by a newer version, or in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A key as last seen: identity, health and last reading of each meter with its time."""
+
+    name: str
+    provider: str
+    account: str = ""
+    state: KeyState
+    meters: tuple[tuple[MeterReading, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLedger:
+    """The ledger of one meter of one balance (an account's, or a key's that has none)."""
+
+    subject_id: str
+    meter: str
+    state: LedgerState
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one unit of work has to write, all or nothing; every list holds upserts."""
+
+    keys: list[StoredKey] = field(default_factory=list)
+    ledgers: list[StoredLedger] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that the daemon needs to go on where the last one stopped.
+
+    ``alerts`` are the open ones, ``notifications`` the pending ones with ``events`` they tell,
+    ``runs`` the newest sample of each (key, meter), ``outages`` the newest of each key.
+    """
+
+    keys: tuple[StoredKey, ...] = ()
+    ledgers: tuple[StoredLedger, ...] = ()
+    runs: tuple[Sample, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    events: tuple[Event, ...] = ()
+    last_alert_id: int = 0
+    last_event_id: int = 0
+    last_notification_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is kept: full samples, thinned samples, closed alerts and deliveries (days)."""
+
+    samples_days: int = 14
+    thinned_days: int = 400
+    records_days: int = 400
+
+
+class Store(Protocol):
+    """A synchronous store; the daemon calls it from one writer thread and from reader threads.
+
+    Every method raises :class:`StoreError` and no foreign exception.
+    """
+
+    def load(self) -> Snapshot:
+        """All that a start needs."""
+        ...
+
+    def write(self, batch: Sequence[Changes]) -> None:
+        """Write all of *batch* in one transaction."""
+        ...
+
+    def keys(self) -> list[StoredKey]:
+        """All keys ever seen, by name."""
+        ...
+
+    def ledgers(self) -> list[StoredLedger]:
+        """All ledgers."""
+        ...
+
+    def samples(
+        self, key: str, meter: str | None, since: datetime, until: datetime
+    ) -> list[Sample]:
+        """Samples that overlap [since, until], oldest first."""
+        ...
+
+    def outages(self, key: str, since: datetime, until: datetime) -> list[Outage]:
+        """Outages that overlap [since, until], oldest first."""
+        ...
+
+    def alerts(self, *, only_open: bool = False, limit: int = 100) -> list[Alert]:
+        """Alerts, newest first."""
+        ...
+
+    def events(self, alert_ids: Sequence[int]) -> list[Event]:
+        """The recorded changes of these alerts, oldest first."""
+        ...
+
+    def events_by_id(self, event_ids: Sequence[int]) -> list[Event]:
+        """Events by identity, oldest first."""
+        ...
+
+    def notifications(
+        self, *, states: Sequence[NotificationState] = (), limit: int = 100
+    ) -> list[Notification]:
+        """Notifications in these states (all when empty), newest first."""
+        ...
+
+    def attempts(self, notification_ids: Sequence[int]) -> list[Attempt]:
+        """The tries of these notifications, oldest first."""
+        ...
+
+    def revive(self, notification_ids: Sequence[int], now: datetime) -> int:
+        """Make these dead notifications pending again, due *now*; returns how many were."""
+        ...
+
+    def ping(self) -> None:
+        """Raise :class:`StoreError` unless the store answers."""
+        ...
+
+    def thin(self, now: datetime, retention: Retention) -> int:
+        """Drop what retention no longer keeps; returns the number of samples dropped."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all connections; may be called twice."""
+        ...

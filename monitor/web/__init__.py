@@ -1,0 +1,1 @@
+"""The HTTP side: pages, API, probes and metrics; read-only."""
