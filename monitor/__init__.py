@@ -1,3 +1,3 @@
-"""credit-monitor: how much prepaid API credit is left, when it runs out, and that somebody was told."""
+"""How much prepaid API credit is left, when it runs out, and that somebody was told."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The alert state machine: one episode per (subject, meter, rule), and a reason for every decision."""
+"""The alert state machine: one episode per slot, and a reason for every decision."""
 
 from __future__ import annotations
 

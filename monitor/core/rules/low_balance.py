@@ -1,4 +1,4 @@
-"""``low_balance``: the balance is below an amount, or below a share of the level after the last top-up."""
+"""``low_balance``: below an amount, or below a share of the level after the last top-up."""
 
 from __future__ import annotations
 

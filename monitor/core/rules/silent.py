@@ -1,4 +1,4 @@
-"""``silent``: no reading for a while, whatever the cause; one alert per provider when that is down."""
+"""``silent``: no reading for a while; one alert per provider when the provider is down."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from monitor.core.rules.base import KeyView, RuleParameters, Verdict
 
 FAILED_POLLS = 2
 """One failed poll is normal (kie.ai says so of itself); silence needs at least two in a row."""
+
+KEYS_OF_AN_OUTAGE = 2
+"""One failing key cannot tell its own trouble from its provider's."""
 
 
 class Silent(RuleParameters):
@@ -72,4 +75,4 @@ def provider_is_down(states: Sequence[KeyState], since: datetime) -> bool:
         for s in states
         if s.refused_since is None and s.last_poll_at is not None and s.last_poll_at >= since
     ]
-    return len(judged) >= 2 and all(s.failing_since is not None for s in judged)
+    return len(judged) >= KEYS_OF_AN_OUTAGE and all(s.failing_since is not None for s in judged)
