@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
+
+from monitor.core.fields import STRICT, Duration
+from monitor.core.rules import Rules
 
 if TYPE_CHECKING:
     from monitor.core.model import MeterReading, Reason
     from monitor.providers.http import HttpClient
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
+"""A name that is safe as a label, in a glob, in a path of the web page and on a command line."""
 
 
 class PollError(Exception):
@@ -36,3 +44,44 @@ class Provider(Protocol):
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """Read all meters of the key once; raises :class:`PollError` and nothing else."""
         ...
+
+
+class KeySettings(BaseModel):
+    """What every entry of ``keys:`` has, whichever its provider; providers add their own fields.
+
+    The configuration loader fills in ``interval``, ``timeout`` and ``rules`` from the defaults and
+    turns ``key_file`` and ``key_credential`` into ``key``.
+    """
+
+    model_config = STRICT
+
+    name: Name = Field(description="unique name of this key: label, file name, command-line word")
+    provider: str = Field(description="adapter that reads it")
+    key: SecretStr | None = Field(default=None, description="the credential, as ${VARIABLE}")
+    key_file: str | None = Field(default=None, description="file that holds the credential")
+    key_credential: str | None = Field(
+        default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+    account: Name | None = Field(
+        default=None, description="keys that draw on the same balance carry the same account"
+    )
+    tags: tuple[str, ...] = Field(default=(), description="free labels for routing")
+    interval: Duration = Field(
+        default=timedelta(minutes=5), ge=timedelta(seconds=1), description="time between polls"
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        le=timedelta(minutes=2),
+        description="a poll that takes longer has failed",
+    )
+    rules: Rules = Field(default=Rules(), description="over the rules below, field by field")
+
+    @property
+    def top_up_url(self) -> str:
+        """Where a person buys credit for this key; empty where nobody documents a page."""
+        return ""
+
+    def build(self) -> Provider:
+        """The provider that polls this key."""
+        raise TypeError(f"provider {self.provider} cannot be built")
