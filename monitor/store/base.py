@@ -150,6 +150,14 @@ class Store(Protocol):
         """Notifications in these states (all when empty), newest first."""
         ...
 
+    def notifications_of(self, event_ids: Sequence[int]) -> list[Notification]:
+        """The notifications that tell any of these events, oldest first."""
+        ...
+
+    def count_notifications(self) -> dict[NotificationState, int]:
+        """How many notifications are in each state; every state is in the answer."""
+        ...
+
     def attempts(self, notification_ids: Sequence[int]) -> list[Attempt]:
         """The tries of these notifications, oldest first."""
         ...
