@@ -1,0 +1,387 @@
+"""What ``status``, ``history``, ``alerts``, the web page and the JSON API show: one source for all.
+
+Every function reads a :class:`~monitor.store.base.Store`, takes the present moment as a parameter
+and returns frozen values; :func:`to_json` is the only place where they become JSON.  All of them
+raise :class:`~monitor.store.base.StoreError` when the store does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import singledispatch
+from typing import Any
+
+from monitor.core.ledger import LedgerState
+from monitor.core.model import (
+    Alert,
+    Attempt,
+    Event,
+    KeyState,
+    MeterReading,
+    Notification,
+    NotificationState,
+    Outage,
+    Sample,
+    Severity,
+    Subject,
+)
+from monitor.store.base import Store, StoredKey
+from monitor.world import STALE_AFTER_INTERVALS, WatchedKey
+
+STATE_OK = "ok"
+STATE_UNKNOWN = "unknown"
+"""Words for a key that answers, and for one that was never polled; else it is the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterOverview:
+    """One meter of a key as last read; amounts are in ``unit``.
+
+    ``balance`` None means the provider reports no cap.  ``fresh`` tells whether it may be shown as
+    current, ``reference`` is the level that percentages refer to, ``severity`` that of the worst
+    open alert about this balance.
+    """
+
+    meter: str
+    unit: str
+    balance: Decimal | None
+    limit: Decimal | None
+    expires_at: datetime | None
+    jobs_limit: int | None
+    jobs_running: int | None
+    read_at: datetime
+    fresh: bool
+    reference: Decimal | None
+    consumed_total: Decimal | None
+    topped_up_total: Decimal | None
+    refunded_total: Decimal | None
+    severity: Severity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOverview:
+    """One key: ``state`` is ``ok``, ``unknown`` (never polled) or the reason of the last failure.
+
+    ``severity`` is that of the worst open alert that concerns the key, its account's and its
+    provider's included; None when nothing is wrong.
+    """
+
+    name: str
+    provider: str
+    account: str
+    state: str
+    detail: str
+    failing_since: datetime | None
+    failures: int
+    last_poll_at: datetime | None
+    last_success_at: datetime | None
+    severity: Severity | None
+    meters: tuple[MeterOverview, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Everything at one glance, as it was at ``at``.
+
+    ``polling`` tells whether a key was polled lately: False means that no daemon seems to run.
+    ``pending`` and ``dead`` count notifications that are not delivered yet, and never will be.
+    """
+
+    at: datetime
+    polling: bool
+    last_poll_at: datetime | None
+    keys: tuple[KeyOverview, ...]
+    open_alerts: tuple[Alert, ...]
+    pending: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterHistory:
+    """The runs of equal balances of one meter, oldest first."""
+
+    meter: str
+    unit: str
+    points: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyHistory:
+    """What a key's balance did between ``since`` and ``until``, and when it was not readable."""
+
+    key: str
+    since: datetime
+    until: datetime
+    meters: tuple[MeterHistory, ...]
+    outages: tuple[Outage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """One notification with every try to deliver it."""
+
+    notification: Notification
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRecord:
+    """One alert with all its changes and with the notifications that told them."""
+
+    alert: Alert
+    events: tuple[Event, ...]
+    deliveries: tuple[DeliveryRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRecord:
+    """One notification with the events it tells and every try to deliver it."""
+
+    notification: Notification
+    events: tuple[Event, ...]
+    attempts: tuple[Attempt, ...]
+
+
+OPEN_ALERTS_LIMIT = 100_000
+"""Open alerts are few; the limit only guards memory against a broken store."""
+
+
+def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None = None) -> Overview:
+    """The keys of the configuration with what the store knows of them.
+
+    Keys that were never polled are listed as unknown, keys that left the configuration are not
+    listed.  With *watched* None the configuration is not known: every stored key is listed, and
+    freshness is judged by the default interval.
+    """
+    stored = _stored_by_name(store)
+    if watched is None:
+        watched = [_assumed(key) for key in stored.values()]
+    ledgers = {(entry.subject_id, entry.meter): entry.state for entry in store.ledgers()}
+    open_alerts = tuple(store.alerts(only_open=True, limit=OPEN_ALERTS_LIMIT))
+    polls = [(key.interval, _last_poll(stored.get(key.name))) for key in watched]
+    counts = store.count_notifications()
+    return Overview(
+        at=now,
+        polling=any(at is not None and _is_current(at, now, every) for every, at in polls),
+        last_poll_at=max((at for _, at in polls if at is not None), default=None),
+        keys=tuple(_key(key, stored.get(key.name), ledgers, open_alerts, now) for key in watched),
+        open_alerts=open_alerts,
+        pending=counts[NotificationState.PENDING],
+        dead=counts[NotificationState.DEAD],
+    )
+
+
+ASSUMED_INTERVAL = timedelta(minutes=5)
+"""The configuration's default, for a store that is read without its configuration."""
+
+
+def _assumed(key: StoredKey) -> WatchedKey:
+    return WatchedKey(
+        name=key.name, provider=key.provider, account=key.account, interval=ASSUMED_INTERVAL
+    )
+
+
+def _stored_by_name(store: Store) -> dict[str, StoredKey]:
+    found = store.keys()
+    return {key.name: key for key in found}
+
+
+def _last_poll(stored: StoredKey | None) -> datetime | None:
+    return stored.state.last_poll_at if stored else None
+
+
+def _is_current(at: datetime, now: datetime, interval: timedelta) -> bool:
+    return now - at <= STALE_AFTER_INTERVALS * interval
+
+
+def _key(
+    watched: WatchedKey,
+    stored: StoredKey | None,
+    ledgers: Mapping[tuple[str, str], LedgerState],
+    alerts: Sequence[Alert],
+    now: datetime,
+) -> KeyOverview:
+    state = stored.state if stored else KeyState(key=watched.name)
+    mine = [alert for alert in alerts if concerns(alert.subject, watched)]
+    subject_id = watched.balance_subject.id
+    return KeyOverview(
+        name=watched.name,
+        provider=watched.provider,
+        account=watched.account,
+        state=_state_word(state),
+        detail=state.detail,
+        failing_since=state.failing_since,
+        failures=state.failures,
+        last_poll_at=state.last_poll_at,
+        last_success_at=state.last_success_at,
+        severity=_worst(mine),
+        meters=tuple(
+            _meter(
+                reading,
+                ledgers.get((subject_id, reading.meter)),
+                read_at=at,
+                fresh=_is_current(at, now, watched.interval),
+                severity=_worst(a for a in mine if a.meter == reading.meter),
+            )
+            for reading, at in (stored.meters if stored else ())
+        ),
+    )
+
+
+def _state_word(state: KeyState) -> str:
+    if state.last_poll_at is None:
+        return STATE_UNKNOWN
+    return state.reason or STATE_OK
+
+
+def _meter(
+    reading: MeterReading,
+    ledger: LedgerState | None,
+    *,
+    read_at: datetime,
+    fresh: bool,
+    severity: Severity | None,
+) -> MeterOverview:
+    return MeterOverview(
+        meter=reading.meter,
+        unit=reading.unit,
+        balance=reading.balance,
+        limit=reading.limit,
+        expires_at=reading.expires_at,
+        jobs_limit=reading.jobs_limit,
+        jobs_running=reading.jobs_running,
+        read_at=read_at,
+        fresh=fresh,
+        reference=ledger.reference if ledger else None,
+        consumed_total=ledger.consumed_total if ledger else None,
+        topped_up_total=ledger.topped_up_total if ledger else None,
+        refunded_total=ledger.refunded_total if ledger else None,
+        severity=severity,
+    )
+
+
+def concerns(subject: Subject, key: WatchedKey) -> bool:
+    """Whether an alert about *subject* says something about *key*."""
+    whole = Subject(key.provider)
+    return subject.id in {key.subject.id, key.balance_subject.id, whole.id}
+
+
+def _worst(alerts: Iterable[Alert]) -> Severity | None:
+    return max((alert.severity for alert in alerts), key=lambda s: s.rank, default=None)
+
+
+def key_history(store: Store, key: str, since: datetime, until: datetime) -> KeyHistory | None:
+    """What *key* did in [since, until]; None when the store has never seen such a key."""
+    stored = _stored_by_name(store).get(key)
+    if stored is None:
+        return None
+    units = {reading.meter: reading.unit for reading, _ in stored.meters}
+    by_meter: dict[str, list[Sample]] = {meter: [] for meter in units}
+    for sample in store.samples(key, None, since, until):
+        by_meter.setdefault(sample.meter, []).append(sample)
+    meters = tuple(
+        MeterHistory(meter=meter, unit=units.get(meter, ""), points=tuple(points))
+        for meter, points in sorted(by_meter.items())
+    )
+    outages = tuple(store.outages(key, since, until))
+    return KeyHistory(key=key, since=since, until=until, meters=meters, outages=outages)
+
+
+def alerts(store: Store, *, only_open: bool = False, limit: int = 100) -> tuple[AlertRecord, ...]:
+    """The newest alerts, newest first, each with its changes and deliveries."""
+    found = store.alerts(only_open=only_open, limit=limit)
+    events = store.events([alert.id for alert in found])
+    deliveries = _deliveries(store, store.notifications_of([event.id for event in events]))
+    return tuple(_alert_record(alert, events, deliveries) for alert in found)
+
+
+def _alert_record(
+    alert: Alert, events: Sequence[Event], deliveries: Sequence[DeliveryRecord]
+) -> AlertRecord:
+    own = tuple(event for event in events if event.alert_id == alert.id)
+    ids = {event.id for event in own}
+    told = tuple(d for d in deliveries if not ids.isdisjoint(d.notification.event_ids))
+    return AlertRecord(alert=alert, events=own, deliveries=told)
+
+
+def _deliveries(store: Store, notifications: Sequence[Notification]) -> tuple[DeliveryRecord, ...]:
+    attempts = store.attempts([notification.id for notification in notifications])
+    by_notification: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        by_notification.setdefault(attempt.notification_id, []).append(attempt)
+    return tuple(
+        DeliveryRecord(notification=n, attempts=tuple(by_notification.get(n.id, ())))
+        for n in notifications
+    )
+
+
+def notifications(
+    store: Store, *, states: Sequence[NotificationState] = (), limit: int = 100
+) -> tuple[NotificationRecord, ...]:
+    """The newest notifications in these states (all when empty), newest first."""
+    found = store.notifications(states=states, limit=limit)
+    wanted = sorted({event_id for n in found for event_id in n.event_ids})
+    events = {event.id: event for event in store.events_by_id(wanted)}
+    return tuple(
+        NotificationRecord(
+            notification=record.notification,
+            events=tuple(events[i] for i in record.notification.event_ids if i in events),
+            attempts=record.attempts,
+        )
+        for record in _deliveries(store, found)
+    )
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with ``Z``, to the millisecond where there are any."""
+    utc = moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds")[:-6] + "Z"
+
+
+@singledispatch
+def to_json(value: Any) -> Any:
+    """*value* as JSON types: decimals as text, times as ISO 8601 UTC, durations in seconds."""
+    if is_dataclass(value):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+@to_json.register
+def _(value: Subject) -> Any:
+    names = {"provider": value.provider, "account": value.account, "key": value.key}
+    return {"id": value.id, "label": value.label, **names}
+
+
+@to_json.register
+def _(value: Decimal) -> Any:
+    return f"{value:f}"
+
+
+@to_json.register
+def _(value: datetime) -> Any:
+    return iso(value)
+
+
+@to_json.register
+def _(value: timedelta) -> Any:
+    return value.total_seconds()
+
+
+@to_json.register
+def _(value: Enum) -> Any:
+    return value.value
+
+
+@to_json.register(Mapping)
+def _(value: Mapping[Any, Any]) -> Any:
+    return {str(key): to_json(item) for key, item in value.items()}
+
+
+@to_json.register(list)
+@to_json.register(tuple)
+def _(value: Iterable[Any]) -> Any:
+    return [to_json(item) for item in value]
