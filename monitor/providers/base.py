@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
 
 from monitor.core.fields import STRICT, Duration
 from monitor.core.rules import Rules
@@ -16,6 +18,44 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
 """A name that is safe as a label, in a glob, in a path of the web page and on a command line."""
+
+_PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    """Refuse what no HTTP header can carry: the HTTP library would print the key in its error."""
+    value = secret.get_secret_value()
+    if not value:
+        raise ValueError("is empty")
+    if value != value.strip():
+        raise ValueError("has a blank or line break at its beginning or end")
+    if not _PRINTABLE.fullmatch(value):
+        raise ValueError("has a character that no HTTP header can carry (not printable ASCII)")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+"""A credential that a header can carry; never shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    """What ``credit-monitor providers`` tells about one provider.
+
+    ``confidence`` is ``documented``, ``seen in client code``, ``unconfirmed`` or ``yours`` (the
+    configuration describes the endpoint).
+    """
+
+    name: str
+    title: str
+    key_kind: str
+    reads: str
+    request: str
+    limits: str
+    top_up_url: str
+    documentation: str
+    confidence: str
+    notes: tuple[str, ...] = ()
 
 
 class PollError(Exception):
@@ -57,7 +97,7 @@ class KeySettings(BaseModel):
 
     name: Name = Field(description="unique name of this key: label, file name, command-line word")
     provider: str = Field(description="adapter that reads it")
-    key: SecretStr | None = Field(default=None, description="the credential, as ${VARIABLE}")
+    key: Secret | None = Field(default=None, description="the credential, as ${VARIABLE}")
     key_file: str | None = Field(default=None, description="file that holds the credential")
     key_credential: str | None = Field(
         default=None, description="name of a systemd credential (LoadCredential=)"

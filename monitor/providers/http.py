@@ -1,0 +1,267 @@
+"""The only door to HTTP: one call, one error map, and the limits every answer has to keep.
+
+The transport is aiohttp's connection pool behind httpx's transport interface, called without
+httpx's client on top; ``docs/decisions/0003-http-transport.md`` has the measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import ssl
+import urllib.request
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from monitor import __version__
+from monitor.core.model import Reason
+from monitor.providers.base import PollError
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a body, before and after decompression; a balance needs a few hundred."""
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to reach the provider, within the timeout of the whole poll."""
+
+KEEP_ALIVE = 90.0
+"""Seconds an idle connection is kept: a new TLS connection per poll costs 60 times a kept one."""
+
+_STANDARD_HEADERS = {
+    "User-Agent": f"credit-monitor/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # a balance is smaller than its compressed form
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a provider.
+
+    ``plain_http_host`` is the host the user allowed to be reached without TLS, by its name.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    plain_http_host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whichever its status; ``headers`` are looked up in any letter case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def quiet_loggers() -> None:
+    """Keep the HTTP libraries from logging URLs and headers, whatever level the user asks for.
+
+    httpx logs the full URL at INFO, httpcore every header at DEBUG.
+    """
+    for name in ("httpx", "httpcore", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class HttpClient:
+    """A pool of connections that is opened at the first request and shared by all keys.
+
+    Proxies come from ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``; certificates are checked
+    against *ca_file*, else ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else certifi's list.
+    """
+
+    def __init__(
+        self, *, ca_file: str | None = None, connect_timeout: float = CONNECT_TIMEOUT
+    ) -> None:
+        quiet_loggers()
+        self._tls = httpx.create_ssl_context(verify=_own_certificates(ca_file))
+        self._connect_timeout = connect_timeout
+        self._transports: dict[str, AiohttpTransport] = {}
+        self._proxies = urllib.request.getproxies()
+        self._routes: dict[tuple[str, str], str] = {}
+
+    async def fetch(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109 - the deadline of the whole poll, and part of its error map
+        """The answer to *request* within *timeout* seconds; raises :class:`PollError` only.
+
+        Redirects are refused, so that no key travels to another host.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._exchange(request)
+        except _FOREIGN_ERRORS as error:
+            failure = transport_failure(error)
+        raise failure  # outside the handler: a library's error may carry the key in its text
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for transport in self._transports.values():
+            await transport.aclose()
+        self._transports.clear()
+
+    async def _exchange(self, request: Request) -> Answer:
+        prepared = self._prepare(request)
+        response = await self._transport_for(prepared.url).handle_async_request(prepared)
+        try:
+            if response.is_redirect or 300 <= response.status_code < 400:  # noqa: PLR2004 - the 3xx class
+                raise PollError(
+                    Reason.BAD_RESPONSE, f"redirect refused (HTTP {response.status_code})"
+                )
+            body = await _read(response)
+        finally:
+            await response.aclose()
+        return Answer(response.status_code, response.headers, body)
+
+    def _prepare(self, request: Request) -> httpx.Request:
+        prepared = httpx.Request(
+            request.method,
+            request.url,
+            headers={**_STANDARD_HEADERS, **request.headers},
+            content=request.body,
+            extensions={"timeout": {"connect": self._connect_timeout}},
+        )
+        _refuse_plain_http(prepared.url, request.plain_http_host)
+        return prepared
+
+    def _transport_for(self, url: httpx.URL) -> AiohttpTransport:
+        place = (url.scheme, url.host)
+        if place not in self._routes:
+            self._routes[place] = self._proxy_for(*place)
+        proxy = self._routes[place]
+        if proxy not in self._transports:
+            self._transports[proxy] = AiohttpTransport(
+                client=_open_session(self._tls), proxy=httpx.Proxy(proxy) if proxy else None
+            )
+        return self._transports[proxy]
+
+    def _proxy_for(self, scheme: str, host: str) -> str:
+        """The proxy to use, empty for none; loopback is never asked of another host."""
+        if is_loopback(host) or urllib.request.proxy_bypass(host):
+            return ""
+        return self._proxies.get(scheme) or self._proxies.get("all") or ""
+
+
+def _own_certificates(ca_file: str | None) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cafile=ca_file) if ca_file else True
+
+
+def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls, limit=0, keepalive_timeout=KEEP_ALIVE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine by name or address; never asks the resolver."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_plain_http(url: httpx.URL, allowed_host: str) -> None:
+    if url.scheme == "https" or is_loopback(url.host):
+        return
+    if url.scheme != "http":
+        raise PollError(Reason.BAD_RESPONSE, "the url is neither https nor http")
+    if not allowed_host or url.host != allowed_host:
+        raise PollError(Reason.BAD_RESPONSE, "plain http refused: the key would travel readable")
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The whole body, decompressed, never more than the limit in memory."""
+    body = bytearray()
+    unpack = _unpacker(response.headers.get("content-encoding", ""))
+    async for chunk in response.aiter_raw():
+        body += chunk if unpack is None else unpack.decompress(chunk, BODY_LIMIT + 1 - len(body))
+        if len(body) > BODY_LIMIT or (unpack is not None and unpack.unconsumed_tail):
+            raise PollError(Reason.BAD_RESPONSE, "the answer is larger than 1 MiB")
+    if unpack is not None and not unpack.eof:
+        raise PollError(Reason.BAD_RESPONSE, "the compressed answer is incomplete")
+    return bytes(body)
+
+
+def _unpacker(encoding: str) -> zlib._Decompress | None:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(16 + zlib.MAX_WBITS)
+        case "deflate":
+            return zlib.decompressobj()
+        case _:
+            raise PollError(Reason.BAD_RESPONSE, "the answer is compressed in an unknown way")
+
+
+_FOREIGN_ERRORS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    aiohttp.ClientError,
+    OSError,  # with ssl.SSLError, socket.gaierror and TimeoutError
+    ValueError,  # a header or URL that cannot be sent, with UnicodeError
+    zlib.error,
+)
+
+_TRANSPORT_MAP: tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...] = (
+    ((ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError), Reason.TLS, "TLS failed"),
+    (
+        (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, httpx.ProxyError),
+        Reason.CONNECTION,
+        "the proxy could not be used",
+    ),
+    (
+        (socket.gaierror, aiohttp.ClientConnectorDNSError),
+        Reason.CONNECTION,
+        "the name of the host was not found",
+    ),
+    ((TimeoutError,), Reason.TIMEOUT, "no answer in time"),
+    ((ConnectionRefusedError,), Reason.CONNECTION, "the connection was refused"),
+    (
+        (zlib.error, httpx.DecodingError),
+        Reason.BAD_RESPONSE,
+        "the answer could not be decompressed",
+    ),
+    (
+        (aiohttp.InvalidURL, httpx.InvalidURL, httpx.UnsupportedProtocol),
+        Reason.BAD_RESPONSE,
+        "the url cannot be used",
+    ),
+    ((aiohttp.ClientError, OSError), Reason.CONNECTION, "the connection broke"),
+    ((httpx.TimeoutException,), Reason.TIMEOUT, "no answer in time"),
+    (
+        (httpx.LocalProtocolError, ValueError),
+        Reason.UNAUTHORIZED,
+        "the key has a character that cannot be sent",
+    ),
+    ((httpx.HTTPError,), Reason.CONNECTION, "the connection broke"),
+)
+
+
+def transport_failure(error: BaseException) -> PollError:
+    """What *error* of a library means; the words are ours, because theirs repeat URL and headers.
+
+    The cause chain decides: httpx has one class for TLS faults and refused connections, and its
+    aiohttp transport reports every connection error as ``ConnectTimeout``.
+    """
+    chain = tuple(_causes(error))
+    for kinds, reason, text in _TRANSPORT_MAP:
+        if any(isinstance(link, kinds) for link in chain):
+            return PollError(reason, text)
+    raise error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
