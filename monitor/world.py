@@ -5,13 +5,15 @@ Only the pipeline changes it; metrics and the pages that show the present read i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitor.core.alerts import Slot
 from monitor.core.ledger import LedgerState
 from monitor.core.model import Alert, KeyState, MeterReading, Outage, Sample, Subject
 from monitor.core.rules import Rules
+from monitor.store.base import Snapshot
 
 STALE_AFTER_INTERVALS = 3
 """A balance is shown as current for three poll intervals."""
@@ -19,12 +21,16 @@ STALE_AFTER_INTERVALS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedKey:
-    """What the pipeline needs to know of a configured key."""
+    """What the pipeline needs to know of a configured key.
+
+    ``origin`` names what fails together: the provider, or the host where one provider reads many.
+    """
 
     name: str
     provider: str
     account: str = ""
     tags: tuple[str, ...] = ()
+    origin: str = ""
     interval: timedelta
     rules: Rules = Rules()  # noqa: RUF009 - frozen, so one shared default is safe
     top_up_url: str = ""
@@ -42,11 +48,14 @@ class WatchedKey:
 
 @dataclass(slots=True)
 class LiveMeter:
-    """The last reading of one meter through one key, and its newest stored run."""
+    """The last reading of one meter through one key, its newest stored run, and whether the
+    rules have seen it since this process started.
+    """
 
     reading: MeterReading
     at: datetime
     run: Sample | None = None
+    judged: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +85,35 @@ class World:
         """The ledger that a key's meter is entered into."""
         return self.ledgers.get((watched.balance_subject.id, meter))
 
+    def alert(self, slot: Slot) -> Alert | None:
+        """The open alert of *slot*."""
+        return self.alerts.get((slot.subject.id, slot.meter, slot.rule))
+
     def keys_of_account(self, subject: Subject) -> Iterator[LiveKey]:
         """The watched keys that draw on the balance *subject* names."""
         return (k for k in self.keys.values() if k.watched.balance_subject.id == subject.id)
+
+
+def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
+    """The world as the last run left it, for the keys that are still configured.
+
+    A key that kept its name but reads another provider now starts afresh.
+    """
+    world = World(
+        ledgers={(entry.subject_id, entry.meter): entry.state for entry in snapshot.ledgers},
+        alerts={alert.slot: alert for alert in snapshot.alerts},
+    )
+    stored = {key.name: key for key in snapshot.keys}
+    runs = {(run.key, run.meter): run for run in snapshot.runs}
+    outages = {outage.key: outage for outage in snapshot.outages}
+    for key in watched:
+        live = LiveKey(watched=key, state=KeyState(key=key.name))
+        before = stored.get(key.name)
+        if before is not None and before.provider == key.provider:
+            live.state = before.state
+            live.outage = outages.get(key.name) if before.state.reason else None
+            for reading, at in before.meters:
+                run = runs.get((key.name, reading.meter))
+                live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
+        world.keys[key.name] = live
+    return world

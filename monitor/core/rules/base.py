@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import BaseModel
 
@@ -75,6 +76,8 @@ class KeyView:
 
 
 class RuleParameters(BaseModel):
-    """Base of every rule's parameters."""
+    """Base of every rule's parameters; ``name`` is the word for it everywhere."""
+
+    name: ClassVar[str]
 
     model_config = STRICT

@@ -1,0 +1,338 @@
+"""The durable queue between a decision and a person: claim, send, back off, give up visibly.
+
+At least once: a notification is finished only after its channel took it, and until then every
+start of the daemon takes it up again.  Each channel has a worker of its own, so a channel that
+hangs holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from monitor.clock import Clock
+from monitor.core.messages import Lateness, Message
+from monitor.core.model import Attempt, Event, Notification, NotificationState
+from monitor.delivery.base import Delivery, Outcome, Sender
+from monitor.store.base import Changes
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY = timedelta(seconds=5)
+LONGEST_RETRY = timedelta(minutes=5)
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+LATE_AFTER = timedelta(minutes=1)
+"""A message that leaves this long after its time says so."""
+MAX_TOGETHER = 200
+"""After a channel's outage at most this many notifications are told in one message."""
+
+
+class OutboxListener(Protocol):
+    """What the outbox tells about itself (metrics)."""
+
+    def notification(self, channel: str, outcome: str) -> None:
+        """One attempt ended: ``delivered``, ``retry``, ``refused`` or ``expired``."""
+        ...
+
+    def notification_delay(self, channel: str, seconds: float) -> None:
+        """A notification was taken by its channel *seconds* after it was due."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxPolicy:
+    """How long one attempt may take (real time), and how long a notification matters."""
+
+    timeout: timedelta
+    give_up_after: timedelta
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A waiting notification; ``ready_at`` is in the clock's monotonic seconds."""
+
+    notification: Notification
+    events: dict[int, Event]
+    ready_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxContext:
+    """What every channel's worker needs from outside.
+
+    ``settle`` closes the groups of notifications and waits until they are recorded; ``record``
+    takes what became of them.
+    """
+
+    compose: Callable[[Sequence[Event], datetime, Lateness | None], Message]
+    settle: Callable[[Iterable[int]], Awaitable[None]]
+    record: Callable[[Changes], None]
+    listener: OutboxListener
+    policy: OutboxPolicy
+    clock: Clock
+    rng: random.Random
+
+
+def retry_delay(attempts: int, retry_after: timedelta | None, jitter: float) -> timedelta:
+    """How long to wait after *attempts* failed tries; *jitter* in [0, 1) spreads by ±10 %.
+
+    Doubles from 5 seconds to 5 minutes; a channel's ``Retry-After`` is a minimum, up to an hour.
+    """
+    doubled = FIRST_RETRY * (1 << min(attempts - 1, 10))
+    delay = min(doubled, LONGEST_RETRY) * (0.9 + 0.2 * jitter)
+    return max(delay, min(retry_after or timedelta(0), LONGEST_RETRY_AFTER))
+
+
+def conclude(
+    notification: Notification,
+    delivery: Delivery,
+    *,
+    now: datetime,
+    give_up_after: timedelta,
+    jitter: float,
+) -> tuple[Notification, str]:
+    """The notification after one more attempt, and the attempt's outcome in one word."""
+    attempts = notification.attempts + 1
+    if delivery.outcome is Outcome.DELIVERED:
+        done = NotificationState.DELIVERED
+        after = replace(notification, attempts=attempts, state=done, finished_at=now, error="")
+        return after, "delivered"
+    error = delivery.detail or str(delivery.outcome)
+    dead = replace(
+        notification,
+        attempts=attempts,
+        state=NotificationState.DEAD,
+        finished_at=now,
+        error=error,
+    )
+    if delivery.outcome is Outcome.REFUSED:
+        return dead, "refused"
+    delay = retry_delay(attempts, delivery.retry_after, jitter)
+    if now + delay - notification.due_at > give_up_after:
+        return replace(dead, error=f"given up: {error}"), "expired"
+    after = replace(notification, attempts=attempts, next_attempt_at=now + delay, error=error)
+    return after, "retry"
+
+
+class Outbox:
+    """Accepts notifications once they are recorded and brings them to their channels."""
+
+    def __init__(self, senders: Mapping[str, Sender], context: OutboxContext) -> None:
+        self._context = context
+        self._workers = {name: _Channel(name, sender, context) for name, sender in senders.items()}
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        for worker in self._workers.values():
+            worker.start()
+
+    def accept(self, notifications: Iterable[Notification], events: Iterable[Event]) -> None:
+        """Take over pending notifications, or newer versions of waiting ones, with their events."""
+        known = {event.id: event for event in events}
+        for notification in notifications:
+            if notification.state is not NotificationState.PENDING:
+                continue
+            worker = self._workers.get(notification.channel)
+            if worker is None:
+                self._bury(notification)
+            else:
+                worker.accept(notification, known)
+
+    def holds(self, notification_id: int) -> bool:
+        """Whether this notification waits here."""
+        return any(notification_id in worker.entries for worker in self._workers.values())
+
+    def pending(self) -> dict[str, tuple[int, float]]:
+        """Per channel: how many notifications wait, and the age of the oldest in seconds."""
+        return {name: worker.pending() for name, worker in self._workers.items()}
+
+    async def stop(self, seconds: float) -> None:
+        """Stop; sends under way get *seconds* (real), what is left waits for the next start."""
+        await asyncio.gather(*(worker.stop(seconds) for worker in self._workers.values()))
+
+    def _bury(self, notification: Notification) -> None:
+        """A notification of a channel that left the configuration can only be shown."""
+        dead = replace(
+            notification,
+            state=NotificationState.DEAD,
+            finished_at=self._context.clock.now(),
+            error="the channel is no longer configured",
+        )
+        self._context.record(Changes(notifications=[dead]))
+
+
+class _Channel:
+    """One channel's worker: one message at a time, everything that waits in one message."""
+
+    def __init__(self, name: str, sender: Sender, context: OutboxContext) -> None:
+        self.name = name
+        self.entries: dict[int, _Entry] = {}
+        self._sender = sender
+        self._context = context
+        self._clock = context.clock
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._paused_until = 0.0
+        self._failing = False
+        self._apart = False  # after a refusal of several, each is tried alone
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"channel-{self.name}")
+
+    def accept(self, notification: Notification, events: Mapping[int, Event]) -> None:
+        entry = self.entries.get(notification.id)
+        if entry is None:
+            # Waits are taken on the monotonic clock, so that a step of the wall clock neither
+            # delays a message for hours nor sends it too early.
+            wait = (notification.next_attempt_at - self._clock.now()).total_seconds()
+            bound = max(LONGEST_RETRY.total_seconds(), _seconds(notification))
+            ready = self._clock.monotonic() + min(max(wait, 0.0), bound)
+            entry = self.entries[notification.id] = _Entry(notification, {}, ready)
+        entry.notification = notification
+        entry.events.update({i: events[i] for i in notification.event_ids if i in events})
+        self._wake.set()
+
+    def pending(self) -> tuple[int, float]:
+        created = [e.notification.created_at for e in self.entries.values()]
+        oldest = (self._clock.now() - min(created)).total_seconds() if created else 0.0
+        return len(created), max(0.0, oldest)
+
+    async def stop(self, seconds: float) -> None:
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            _done, late = await asyncio.wait([self._task], timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._sender.close()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            wait = self._next_wait()
+            if wait is None or wait > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if wait is None else self._clock.real(wait)):
+                        await self._wake.wait()
+                continue
+            try:
+                await self._send_ready()
+            except Exception:
+                log.exception("channel %s: internal error, trying again in a minute", self.name)
+                self._paused_until = self._clock.monotonic() + 60
+
+    def _next_wait(self) -> float | None:
+        """Seconds until something may be sent; None when nothing waits."""
+        if not self.entries:
+            return None
+        first = min(entry.ready_at for entry in self.entries.values())
+        return max(first, self._paused_until) - self._clock.monotonic()
+
+    def _ready(self) -> list[_Entry]:
+        now = self._clock.monotonic()
+        ready = [e for e in self.entries.values() if e.ready_at <= now]
+        ready.sort(key=lambda e: (e.notification.due_at, e.notification.id))
+        return ready[: 1 if self._apart else MAX_TOGETHER]
+
+    async def _send_ready(self) -> None:
+        """Send everything that is due as one message, and record how it went."""
+        entries = self._ready()
+        await self._context.settle([e.notification.id for e in entries])
+        events = {e.id: e for entry in entries for e in entry.events.values()}
+        began, now = time.monotonic(), self._clock.now()
+        delivery = await self._deliver(list(events.values()), now, _lateness(entries, now))
+        took = timedelta(seconds=time.monotonic() - began)
+        if delivery.outcome is Outcome.REFUSED and len(entries) > 1:
+            self._apart = True  # one bad message must not take the others with it
+            return
+        self._apart = self._apart and len(self.entries) > len(entries)
+        self._log(delivery)
+        self._conclude(entries, delivery, took)
+
+    async def _deliver(
+        self, events: Sequence[Event], now: datetime, late: Lateness | None
+    ) -> Delivery:
+        message = self._context.compose(sorted(events, key=lambda e: e.id), now, late)
+        try:
+            async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
+                return await self._sender.send(message)
+        except TimeoutError:
+            return Delivery(outcome=Outcome.RETRY, detail="the channel did not answer in time")
+        except Exception as error:  # noqa: BLE001 - boundary: a sender's bug is a failed attempt
+            log.error("channel %s: internal error %s", self.name, type(error).__name__)
+            return Delivery(outcome=Outcome.RETRY, detail=f"internal error {type(error).__name__}")
+
+    def _conclude(self, entries: list[_Entry], delivery: Delivery, took: timedelta) -> None:
+        now, changes = self._clock.now(), Changes()
+        jitter = self._context.rng.random()
+        for entry in entries:
+            before = entry.notification
+            after, outcome = conclude(
+                before,
+                delivery,
+                now=now,
+                give_up_after=self._context.policy.give_up_after,
+                jitter=jitter,
+            )
+            changes.notifications.append(after)
+            changes.attempts.append(
+                Attempt(
+                    notification_id=after.id,
+                    number=after.attempts,
+                    at=now,
+                    outcome=outcome,
+                    detail=delivery.detail,
+                    duration=took,
+                )
+            )
+            self._context.listener.notification(self.name, outcome)
+            if outcome == "delivered":
+                late = (now - before.due_at).total_seconds()
+                self._context.listener.notification_delay(self.name, max(0.0, late))
+            self._move(entry, after, now)
+        self._context.record(changes)
+
+    def _move(self, entry: _Entry, after: Notification, now: datetime) -> None:
+        if after.state is not NotificationState.PENDING:
+            del self.entries[after.id]
+            return
+        entry.notification = after
+        delay = (after.next_attempt_at - now).total_seconds()
+        entry.ready_at = self._clock.monotonic() + delay
+        # The channel is in trouble, not the message: whatever else waits shares the pause and
+        # goes out with it.
+        self._paused_until = entry.ready_at
+
+    def _log(self, delivery: Delivery) -> None:
+        """An outage of a channel is logged once when it begins and once when it ends."""
+        if delivery.outcome is Outcome.DELIVERED:
+            if self._failing:
+                log.warning("channel %s: delivers again", self.name)
+            self._failing = False
+        elif delivery.outcome is Outcome.REFUSED:
+            log.error("channel %s: refused a message for good: %s", self.name, delivery.detail)
+        elif not self._failing:
+            self._failing = True
+            log.warning("channel %s: cannot deliver, retrying: %s", self.name, delivery.detail)
+
+
+def _seconds(notification: Notification) -> float:
+    return (notification.due_at - notification.created_at).total_seconds()
+
+
+def _lateness(entries: Sequence[_Entry], now: datetime) -> Lateness | None:
+    """Whether, how much and why a message comes late; the oldest notification decides."""
+    first = min(entries, key=lambda e: e.notification.due_at).notification
+    by = now - first.due_at
+    if by < LATE_AFTER:
+        return None
+    return Lateness(by=by, reason=first.error or "credit-monitor was not running")

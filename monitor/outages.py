@@ -1,0 +1,88 @@
+"""Telling a provider's outage from one key's silence: one alert instead of one per key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from monitor.core.alerts import Slot, Transition, close, step
+from monitor.core.model import Facts, Severity, Subject, Why
+from monitor.core.rules import Silent, Verdict
+from monitor.core.rules.silent import provider_is_down
+from monitor.world import LiveKey, World
+
+
+class ProviderWatch:
+    """Keeps the ``silent`` alerts of whole providers; keys are grouped by their origin."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._members: dict[str, list[LiveKey]] = {}
+        self._recovered_at: dict[str, datetime] = {}
+        for live in world.keys.values():
+            self._members.setdefault(_subject(live).id, []).append(live)
+
+    def slots(self) -> Iterator[tuple[str, str]]:
+        """(subject id, rule) of the alerts this watch may keep open."""
+        return ((subject_id, Silent.name) for subject_id in self._members)
+
+    def speaks_for(self, live: LiveKey, after: timedelta, now: datetime) -> bool:
+        """Whether the provider's alert tells this key's silence, now or until it had its time.
+
+        A key that is still failing when the provider is back gets *after* anew, so that the end of
+        an outage is not a storm.
+        """
+        subject_id = _subject(live).id
+        if (subject_id, "", Silent.name) in self._world.alerts:
+            return True
+        recovered = self._recovered_at.get(subject_id)
+        return recovered is not None and now - recovered < after
+
+    def outage(
+        self, live: LiveKey, rule: Silent, verdict: Verdict, now: datetime, next_id: int
+    ) -> Transition | None:
+        """The provider's alert, where *live*'s silence is shared by all keys of its provider."""
+        subject = _subject(live)
+        members = self._members[subject.id]
+        since = live.state.failing_since
+        if since is None or not provider_is_down([m.state for m in members], since):
+            return None
+        breach = Verdict.breach(
+            verdict.severity or Severity.WARNING, _facts([m for m in members if _is_failing(m)])
+        )
+        slot = Slot(subject=subject, meter="", rule=rule.name)
+        return step(slot, None, breach, now=now, next_id=next_id)
+
+    def recovered(self, now: datetime) -> Iterator[Transition]:
+        """The end of outages: at most half of the provider's keys still fail."""
+        for subject_id, members in self._members.items():
+            alert = self._world.alerts.get((subject_id, "", Silent.name))
+            if alert is None:
+                continue
+            judged = [m for m in members if m.state.refused_since is None]
+            failing = [m for m in judged if _is_failing(m)]
+            if 2 * len(failing) <= len(judged):
+                self._recovered_at[subject_id] = now
+                yield close(alert, _facts(judged), Why.RECOVERED, now)
+
+
+def _subject(live: LiveKey) -> Subject:
+    return Subject(live.watched.origin or live.watched.provider)
+
+
+def _is_failing(live: LiveKey) -> bool:
+    return live.state.failing_since is not None and live.state.refused_since is None
+
+
+def _facts(members: list[LiveKey]) -> Facts:
+    states = [m.state for m in members]
+    reasons = Counter(s.reason for s in states if s.reason is not None)
+    reason = reasons.most_common(1)[0][0] if reasons else None
+    return Facts(
+        reason=reason,
+        detail=next((s.detail for s in states if s.reason is reason), "") if reason else "",
+        since=min((s.failing_since for s in states if s.failing_since), default=None),
+        last_reading_at=max((s.last_success_at for s in states if s.last_success_at), default=None),
+        keys=tuple(sorted(s.key for s in states)),
+    )

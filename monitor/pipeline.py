@@ -1,0 +1,377 @@
+"""From one observation to everything that follows from it, as one unit of work.
+
+``observe`` and ``sweep`` are the whole flow on one screen: enter the reading, judge the rules, step
+the alerts, enqueue what is to be told.  Nothing here awaits or writes; the returned ``Changes``
+are one transaction for the recorder.  Daemon, demo, replay and tests run this same class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitor.announcer import Announcer
+from monitor.core.alerts import Slot, close, occur, step
+from monitor.core.ledger import LedgerState, Movement, advance, open_ledger
+from monitor.core.model import (
+    Failure,
+    KeyState,
+    MeterReading,
+    Observation,
+    Outage,
+    Reading,
+    Sample,
+    Why,
+)
+from monitor.core.rules import KeyView, MeterView, RuleParameters, Silent, Verdict
+from monitor.core.rules.base import State
+from monitor.outages import ProviderWatch
+from monitor.store.base import Changes, StoredKey, StoredLedger
+from monitor.world import LiveKey, LiveMeter, WatchedKey, World
+
+SAVE_EVERY = timedelta(minutes=1)
+"""Times alone (a key that goes on answering the same) are written at most this often; what a
+``kill -9`` can lose is the last minute of "still the same", never a change."""
+
+RUN_GAP_INTERVALS = 3
+"""Equal balances belong to one run while no more than this many intervals lie between them."""
+
+
+class Pipeline:
+    """Turns observations into changes; the only one that moves the :class:`World` on."""
+
+    def __init__(
+        self,
+        world: World,
+        announcer: Announcer,
+        now: datetime,
+    ) -> None:
+        self.world = world
+        self._announcer = announcer
+        self._watching_since = now
+        self._providers = ProviderWatch(world)
+
+    # -- units of work ---------------------------------------------------------------------
+
+    def start(self, now: datetime) -> Changes:
+        """The first unit of work: end the alerts of what is no longer configured."""
+        changes = Changes()
+        watched = self._watched_slots()
+        for alert in list(self.world.alerts.values()):
+            if (alert.subject.id, alert.rule) not in watched:
+                self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
+        for live in self.world.keys.values():
+            self._save_key(live, changes, now)
+        return changes
+
+    def observe(self, observation: Observation) -> Changes:
+        """Everything that follows from one poll; unknown keys (just removed) are ignored."""
+        changes = Changes()
+        live = self.world.keys.get(observation.key)
+        if live is None:
+            return changes
+        if isinstance(observation, Reading):
+            self._observe_reading(live, observation, changes)
+        else:
+            self._observe_failure(live, observation, changes)
+        return changes
+
+    def sweep(self, now: datetime) -> Changes:
+        """What time alone brings about: keys and providers that have fallen silent."""
+        changes = Changes()
+        for transition in self._providers.recovered(now):
+            self._announcer.apply(transition, changes)
+        for live in self.world.keys.values():
+            rule = live.watched.rules.silent
+            if rule is not None and self._may_be_silent(live, rule, now):
+                self._judge_silence(live, rule, now, changes)
+        return changes
+
+    def finish(self) -> Changes:
+        """The last unit of work: times that were held back (see ``SAVE_EVERY``)."""
+        changes = Changes()
+        for live in self.world.keys.values():
+            saved, last = live.saved_at, live.state.last_poll_at
+            if last is not None and (saved is None or last > saved):
+                changes.samples.extend(m.run for m in live.meters.values() if m.run)
+                self._save_key(live, changes, last)
+        return changes
+
+    def clock_stepped(self, by: timedelta, now: datetime) -> None:
+        """The wall clock was set by *by*: what was measured before must not count as silence."""
+        self._watching_since = now
+        for live in self.world.keys.values():
+            state = live.state
+            live.state = replace(
+                state,
+                failing_since=_shifted(state.failing_since, by),
+                refused_since=_shifted(state.refused_since, by),
+                last_success_at=_not_after(state.last_success_at, now),
+            )
+
+    # -- one reading ------------------------------------------------------------------------
+
+    def _observe_reading(self, live: LiveKey, reading: Reading, changes: Changes) -> None:
+        answered_before = live.state.reason is None and live.state.last_success_at is not None
+        live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
+        live.outage = None
+        changed = not answered_before
+        for meter in reading.meters:
+            changed |= self._observe_meter(
+                live, meter, reading.at, changes, unbroken=answered_before
+            )
+        silent = (live.watched.subject.id, "", Silent.name)
+        if not answered_before or silent in self.world.alerts:
+            self._judge_health(live, reading.at, changes)
+        if changed or live.saved_at is None or not _within(live.saved_at, reading.at, SAVE_EVERY):
+            self._save_key(live, changes, reading.at)
+
+    def _observe_meter(
+        self,
+        live: LiveKey,
+        reading: MeterReading,
+        at: datetime,
+        changes: Changes,
+        *,
+        unbroken: bool,
+    ) -> bool:
+        meter = live.meters.get(reading.meter)
+        same = meter is not None and meter.reading == reading
+        if meter is None:
+            meter = live.meters[reading.meter] = LiveMeter(reading=reading, at=at)
+        self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
+        meter.reading, meter.at = reading, at
+        if reading.balance is not None:
+            ledger, movement = self._enter(live.watched, reading, at, changes)
+            # Rules are pure: what was judged and did not move need not be judged again.
+            if not (same and meter.judged and movement is None):
+                self._judge_balance(
+                    live.watched, reading, at, changes, ledger=ledger, movement=movement
+                )
+                meter.judged = True
+        return not same
+
+    def _extend_run(
+        self,
+        live: LiveKey,
+        meter: LiveMeter,
+        reading: MeterReading,
+        at: datetime,
+        changes: Changes,
+        *,
+        unbroken: bool,
+    ) -> None:
+        """Lengthen the run of equal balances, or begin a new one; an outage ends a run."""
+        run = meter.run
+        gap = RUN_GAP_INTERVALS * live.watched.interval
+        if run and unbroken and run.balance == reading.balance and _within(run.until, at, gap):
+            meter.run = _sample(live.watched.name, reading, run.at, at)
+            saved = live.saved_at
+            if saved is not None and _within(saved, at, SAVE_EVERY):
+                return
+        else:
+            if run and run.until > (live.saved_at or run.at):
+                changes.samples.append(run)
+            meter.run = _sample(live.watched.name, reading, at, at)
+        changes.samples.append(meter.run)
+
+    def _enter(
+        self, watched: WatchedKey, reading: MeterReading, at: datetime, changes: Changes
+    ) -> tuple[LedgerState, Movement | None]:
+        """Enter the balance into the ledger of the key's account (its own where it has none)."""
+        slot = (watched.balance_subject.id, reading.meter)
+        balance = reading.balance
+        if balance is None:
+            raise ValueError("an unlimited meter has no ledger entry")
+        ledger = self.world.ledgers.get(slot)
+        movement = None
+        if ledger is None or ledger.unit != reading.unit:
+            ledger = open_ledger(at, balance, reading.unit)
+            changes.ledgers.append(StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger))
+        else:
+            if at < ledger.at:  # polls end in order, so the clock was set back
+                ledger = replace(ledger, at=at, charges=())
+            ledger, movement = advance(ledger, at, balance)
+            if movement is not None:
+                changes.ledgers.append(
+                    StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger)
+                )
+        self.world.ledgers[slot] = ledger
+        return ledger, movement
+
+    def _judge_balance(
+        self,
+        watched: WatchedKey,
+        reading: MeterReading,
+        at: datetime,
+        changes: Changes,
+        *,
+        ledger: LedgerState,
+        movement: Movement | None,
+    ) -> None:
+        """The balance rules in the order in which they tell one story."""
+        rules = watched.rules
+
+        def slot_and_view(rule: RuleParameters) -> tuple[Slot, MeterView]:
+            slot = Slot(subject=watched.balance_subject, meter=reading.meter, rule=rule.name)
+            alert = self.world.alert(slot)
+            view = MeterView(
+                reading=reading,
+                at=at,
+                ledger=ledger,
+                movement=movement,
+                firing=alert.severity if alert else None,
+                top_up_url=watched.top_up_url,
+            )
+            return slot, view
+
+        if rules.topped_up is not None and movement is not None:
+            slot, view = slot_and_view(rules.topped_up)
+            verdict = rules.topped_up.judge(view)
+            event = occur(slot, verdict, now=at, next_id=self._announcer.next_alert_id)
+            if event is not None:
+                self._announcer.apply(event, changes)
+        exhausted = False
+        if rules.exhausted is not None:
+            slot, view = slot_and_view(rules.exhausted)
+            verdict = rules.exhausted.judge(view)
+            exhausted = verdict.state is State.BREACH
+            self._step(slot, verdict, at, changes)
+        # "Exhausted" already says it all: low_balance waits until there is a balance again.
+        if rules.low_balance is not None and not exhausted:
+            slot, view = slot_and_view(rules.low_balance)
+            self._step(slot, rules.low_balance.judge(view), at, changes)
+
+    # -- health -----------------------------------------------------------------------------
+
+    def _observe_failure(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
+        state, at = live.state, failure.at
+        changed = state.reason is not failure.reason or state.detail != failure.detail
+        refused_since = state.refused_since
+        if failure.reason.needs_person:
+            refused_since = refused_since or at
+        live.state = KeyState(
+            key=state.key,
+            last_poll_at=at,
+            last_success_at=state.last_success_at,
+            failing_since=state.failing_since or at,
+            failures=state.failures + 1,
+            reason=failure.reason,
+            detail=failure.detail,
+            refused_since=refused_since,
+        )
+        self._extend_outage(live, failure, changes)
+        self._judge_health(live, at, changes)
+        if (
+            changed
+            or state.failures < RUN_GAP_INTERVALS
+            or not _within(live.saved_at, at, SAVE_EVERY)
+        ):
+            self._save_key(live, changes, at)
+
+    def _extend_outage(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
+        last = live.outage
+        if last is not None and last.reason is failure.reason and last.until <= failure.at:
+            live.outage = replace(last, until=failure.at, polls=last.polls + 1)
+        else:
+            live.outage = Outage(
+                key=failure.key,
+                at=failure.at,
+                until=failure.at,
+                reason=failure.reason,
+                detail=failure.detail,
+            )
+        changes.outages.append(live.outage)
+
+    def _judge_health(self, live: LiveKey, now: datetime, changes: Changes) -> None:
+        """The key rules after a poll: a refusal at once, and the end of refusal or silence."""
+        rules = live.watched.rules
+        if rules.rejected is not None:
+            slot = _key_slot(live, rules.rejected)
+            self._step(slot, rules.rejected.judge(self._key_view(live, slot, now)), now, changes)
+        if rules.silent is not None and live.state.reason is None:
+            slot = _key_slot(live, rules.silent)
+            self._step(slot, rules.silent.judge(self._key_view(live, slot, now)), now, changes)
+
+    def _may_be_silent(self, live: LiveKey, rule: Silent, now: datetime) -> bool:
+        """A cheap first look, so that a sweep over many healthy keys costs next to nothing."""
+        state = live.state
+        since = state.failing_since or state.last_success_at or self._watching_since
+        return now - since >= rule.after and state.refused_since is None
+
+    def _judge_silence(self, live: LiveKey, rule: Silent, now: datetime, changes: Changes) -> None:
+        if self._providers.speaks_for(live, rule.after, now):
+            return
+        slot = _key_slot(live, rule)
+        verdict = rule.judge(self._key_view(live, slot, now))
+        if verdict.state is State.BREACH and self.world.alert(slot) is None:
+            outage = self._providers.outage(live, rule, verdict, now, self._announcer.next_alert_id)
+            if outage is not None:
+                self._announcer.apply(outage, changes)
+                return
+        self._step(slot, verdict, now, changes)
+
+    def _key_view(self, live: LiveKey, slot: Slot, now: datetime) -> KeyView:
+        alert = self.world.alert(slot)
+        meter = next(iter(live.meters.values()), None)
+        return KeyView(
+            state=live.state,
+            now=now,
+            watching_since=self._watching_since,
+            interval_seconds=live.watched.interval.total_seconds(),
+            firing=alert.severity if alert else None,
+            last_balance=meter.reading.balance if meter else None,
+            unit=meter.reading.unit if meter else "",
+        )
+
+    # -- shared ------------------------------------------------------------------------------
+
+    def _step(self, slot: Slot, verdict: Verdict, now: datetime, changes: Changes) -> None:
+        alert = self.world.alert(slot)
+        transition = step(slot, alert, verdict, now=now, next_id=self._announcer.next_alert_id)
+        if transition is not None:
+            self._announcer.apply(transition, changes)
+
+    def _watched_slots(self) -> set[tuple[str, str]]:
+        """(subject id, rule) of everything that the configuration asks to judge."""
+        slots = set(self._providers.slots())
+        for live in self.world.keys.values():
+            watched = live.watched
+            rules = [name for name, rule in watched.rules if rule is not None]
+            for subject in (watched.subject, watched.balance_subject):
+                slots.update((subject.id, rule) for rule in rules)
+        return slots
+
+    def _save_key(self, live: LiveKey, changes: Changes, now: datetime) -> None:
+        live.saved_at = now
+        watched = live.watched
+        changes.keys.append(
+            StoredKey(
+                name=watched.name,
+                provider=watched.provider,
+                account=watched.account,
+                state=live.state,
+                meters=tuple((m.reading, m.at) for m in live.meters.values()),
+            )
+        )
+
+
+def _key_slot(live: LiveKey, rule: RuleParameters) -> Slot:
+    return Slot(subject=live.watched.subject, meter="", rule=rule.name)
+
+
+def _sample(key: str, reading: MeterReading, at: datetime, until: datetime) -> Sample:
+    return Sample(key=key, meter=reading.meter, at=at, until=until, balance=reading.balance)
+
+
+def _within(since: datetime | None, now: datetime, span: timedelta) -> bool:
+    """Whether *since* lies less than *span* back; the future (a clock set back) does not."""
+    return since is not None and timedelta(0) <= now - since < span
+
+
+def _shifted(moment: datetime | None, by: timedelta) -> datetime | None:
+    return None if moment is None else moment + by
+
+
+def _not_after(moment: datetime | None, now: datetime) -> datetime | None:
+    return None if moment is None else min(moment, now)
