@@ -7,14 +7,12 @@ httpx's client on top; ``docs/decisions/0003-http-transport.md`` has the measure
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 import ssl
 import urllib.request
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import aiohttp
 import httpx
@@ -23,6 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 from monitor import __version__
 from monitor.core.model import Reason
 from monitor.providers.base import PollError
+from monitor.providers.exchange import Answer, Request, is_loopback, plain_http_allowed
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body, before and after decompression; a balance needs a few hundred."""
@@ -40,27 +39,7 @@ _STANDARD_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request to a provider.
-
-    ``plain_http_host`` is the host the user allowed to be reached without TLS, by its name.
-    """
-
-    method: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    plain_http_host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, whichever its status; ``headers`` are looked up in any letter case."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+__all__ = ["Answer", "HttpClient", "Request", "quiet_loggers", "transport_failure"]
 
 
 def quiet_loggers() -> None:
@@ -160,22 +139,10 @@ def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine by name or address; never asks the resolver."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _refuse_plain_http(url: httpx.URL, allowed_host: str) -> None:
-    if url.scheme == "https" or is_loopback(url.host):
-        return
-    if url.scheme != "http":
+    if url.scheme not in {"https", "http"}:
         raise PollError(Reason.BAD_RESPONSE, "the url is neither https nor http")
-    if not allowed_host or url.host != allowed_host:
+    if url.scheme == "http" and not plain_http_allowed(url.host, allowed_host):
         raise PollError(Reason.BAD_RESPONSE, "plain http refused: the key would travel readable")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from monitor.providers.base import KeySettings, Provider, ProviderInfo
+from monitor.providers.exchange import Url, check_plain_http
+from monitor.providers.kie import KieProvider
 
 INFO = ProviderInfo(
     name="simulated",
@@ -26,8 +28,14 @@ class SimulatedKey(KeySettings):
     """An account of the simulator at ``url``."""
 
     provider: Literal["simulated"] = Field(description="simulated provider")
-    url: str = Field(description="base address of the simulator")
+    url: Url = Field(description="base address of the simulator, on loopback")
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        check_plain_http(self.url, "")
+        return self
 
     def build(self) -> Provider:
-        """The provider that polls this key."""
-        raise NotImplementedError
+        """The provider that polls this key: kie.ai's, at the simulator's address."""
+        token = self.key.get_secret_value() if self.key else self.name
+        return KieProvider(self.url, token, timeout=self.timeout.total_seconds())
