@@ -1,0 +1,6 @@
+"""``python -m monitor`` is ``credit-monitor``."""
+
+from monitor.cli import main
+
+if __name__ == "__main__":
+    main()

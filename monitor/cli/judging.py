@@ -1,0 +1,211 @@
+"""How ``check`` judges one poll: by the configured rules, without the memory a daemon has.
+
+Hysteresis needs an open alert and the share of a threshold needs a reference level; the store
+gives the second where it has one, so a key that was never watched is judged by amounts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from monitor.cli import output
+from monitor.cli.exits import CheckExit
+from monitor.core.fields import Threshold
+from monitor.core.ledger import LedgerState, advance, open_ledger
+from monitor.core.model import (
+    DEFAULT_METER,
+    Facts,
+    Failure,
+    KeyState,
+    MeterReading,
+    Reading,
+    Severity,
+)
+from monitor.core.rules import KeyView, MeterView, Rules, Verdict
+from monitor.queries import STATE_OK
+from monitor.world import WatchedKey
+
+Ledgers = Mapping[tuple[str, str], LedgerState]
+"""The stored ledgers by (subject id, meter)."""
+
+_RANKS = (CheckExit.OK, CheckExit.UNKNOWN, CheckExit.WARNING, CheckExit.CRITICAL)
+"""From best to worst: what is known to be bad outweighs what is not known, and a key that could
+not be read never hides behind one that is fine (monitoring-plugins calls this max_state_alt)."""
+
+NOTHING_LEFT = "nothing is left"
+NO_REFERENCE = "limits in percent are not judged: no recorded history"
+
+_EXITS = {
+    None: CheckExit.OK,
+    Severity.INFO: CheckExit.OK,
+    Severity.WARNING: CheckExit.WARNING,
+    Severity.CRITICAL: CheckExit.CRITICAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one poll says about one meter of a key (about the key itself where it failed).
+
+    ``state`` is ``ok`` or the reason of the failure, ``warning`` and ``critical`` are the limits in
+    ``unit`` below which the verdict is worse, ``because`` says in words why the verdict is not ok.
+    """
+
+    key: str
+    provider: str
+    account: str
+    meter: str
+    state: str
+    detail: str = ""
+    balance: Decimal | None = None
+    unit: str = ""
+    warning: Decimal | None = None
+    critical: Decimal | None = None
+    verdict: CheckExit
+    because: str = ""
+
+    @property
+    def label(self) -> str:
+        """The key, with the meter where it is not the only one."""
+        return self.key if self.meter in {"", DEFAULT_METER} else f"{self.key}_{self.meter}"
+
+
+def worst(findings: Iterable[Finding]) -> CheckExit:
+    """The worst verdict, in the order OK, UNKNOWN, WARNING, CRITICAL."""
+    return max((f.verdict for f in findings), key=_RANKS.index, default=CheckExit.UNKNOWN)
+
+
+def judge(
+    key: WatchedKey, poll: Reading | Failure, ledgers: Ledgers, require: Decimal | None
+) -> Sequence[Finding]:
+    """The findings of one poll of *key*.
+
+    With *require* a balance below it is critical, and it takes the place of the configured limits.
+    """
+    if isinstance(poll, Failure):
+        return [_failed(key, poll)]
+    return [_read(key, meter, poll.at, ledgers, require) for meter in poll.meters]
+
+
+def _failed(key: WatchedKey, failure: Failure) -> Finding:
+    verdict = Verdict.unknown()
+    if key.rules.rejected is not None:
+        refused = failure.at if failure.reason.needs_person else None
+        verdict = key.rules.rejected.judge(
+            KeyView(
+                state=KeyState(
+                    key=key.name,
+                    last_poll_at=failure.at,
+                    failing_since=failure.at,
+                    failures=1,
+                    reason=failure.reason,
+                    refused_since=refused,
+                ),
+                now=failure.at,
+                watching_since=failure.at,
+                interval_seconds=key.interval.total_seconds(),
+                firing=None,
+            )
+        )
+    return Finding(
+        key=key.name,
+        provider=key.provider,
+        account=key.account,
+        meter="",
+        state=failure.reason,
+        detail=failure.detail,
+        verdict=_EXITS[verdict.severity] if verdict.severity else CheckExit.UNKNOWN,
+        because=failure.detail or str(failure.reason).replace("_", " "),
+    )
+
+
+def _read(
+    key: WatchedKey,
+    reading: MeterReading,
+    at: datetime,
+    ledgers: Ledgers,
+    require: Decimal | None,
+) -> Finding:
+    judged = _judge_balance(key, reading, at, ledgers, require)
+    return Finding(
+        key=key.name,
+        provider=key.provider,
+        account=key.account,
+        meter=reading.meter,
+        state=STATE_OK,
+        balance=reading.balance,
+        unit=reading.unit,
+        warning=judged.warning,
+        critical=judged.critical,
+        verdict=_EXITS[judged.severity],
+        because=judged.because,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    severity: Severity | None = None
+    because: str = ""
+    warning: Decimal | None = None
+    critical: Decimal | None = None
+
+
+def _judge_balance(
+    key: WatchedKey,
+    reading: MeterReading,
+    at: datetime,
+    ledgers: Ledgers,
+    require: Decimal | None,
+) -> _Judged:
+    if reading.balance is None:
+        return _Judged()
+    if require is not None:
+        return _against(require, reading.balance, reading.unit)
+    known = ledgers.get((key.balance_subject.id, reading.meter))
+    return _by_rules(key.rules, reading, reading.balance, at, known)
+
+
+def _against(require: Decimal, balance: Decimal, unit: str) -> _Judged:
+    if balance < require:
+        because = f"below the required {output.amount(require, unit)}"
+        return _Judged(Severity.CRITICAL, because, critical=require)
+    return _Judged(critical=require)
+
+
+def _by_rules(
+    rules: Rules, reading: MeterReading, balance: Decimal, at: datetime, known: LedgerState | None
+) -> _Judged:
+    # A top-up since the daemon's last poll moves the reference level, so the ledger goes on here.
+    ledger = advance(known, at, balance)[0] if known else open_ledger(at, balance, reading.unit)
+    view = MeterView(reading=reading, at=at, ledger=ledger, movement=None, firing=None)
+    exhausted = rules.exhausted.judge(view).severity if rules.exhausted else None
+    low = rules.low_balance
+    if low is None:
+        return _Judged(exhausted, NOTHING_LEFT if exhausted else "")
+    reference = ledger.reference if known else None
+    limits = (_as_amount(low.warning, reference), _as_amount(low.critical, reference))
+    if exhausted:
+        return _Judged(exhausted, NOTHING_LEFT, *limits)
+    verdict = low.judge(view)
+    if verdict.severity:
+        return _Judged(verdict.severity, _below(verdict.facts, reading.unit), *limits)
+    unjudged = reference is None and any(t and t.share for t in (low.warning, low.critical))
+    return _Judged(None, NO_REFERENCE if unjudged else "", *limits)
+
+
+def _as_amount(limit: Threshold | None, reference: Decimal | None) -> Decimal | None:
+    """The limit as an amount; a share has none while no reference level is known."""
+    if limit is None or (limit.amount is None and reference is None):
+        return None
+    return limit.of(reference or Decimal(0))
+
+
+def _below(facts: Facts, unit: str) -> str:
+    text = f"below {output.amount(facts.threshold, unit)}"
+    if facts.share is None or facts.reference is None:
+        return text
+    share = f"{(facts.share * 100).normalize():f} %"
+    return f"{text} ({share} of {output.amount(facts.reference)})"
