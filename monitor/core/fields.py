@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+_ZERO = Decimal(0)
 
 STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 """The configuration of every settings model: strict, immutable, silent about values."""
@@ -18,7 +20,12 @@ STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
-_AMOUNT = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_AMOUNT = re.compile(r"-?\d{1,30}(?:\.\d{1,100})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+
+_DIGITS = 30
+"""An amount has at most so many digits before the point, and is kept to so many after it."""
+
+_WIDE = Context(prec=2 * _DIGITS)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -32,37 +39,56 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The shortest text that :func:`parse_duration` reads back, for example ``1h30m``."""
-    left = int(span.total_seconds())
-    if left != span.total_seconds():
-        return f"{span.total_seconds():g}s"
-    parts = []
-    for unit in ("d", "h", "m", "s"):
+    """Text that :func:`parse_duration` reads back, largest unit first, for example ``1h30m``."""
+    if span < timedelta(0):
+        return f"-{format_duration(-span)}"
+    parts = [f"{span.days}d"] if span.days else []
+    left = span.seconds
+    for unit in ("h", "m"):
         count, left = divmod(left, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
+    if left or span.microseconds:
+        fraction = f".{span.microseconds:06d}".rstrip("0").rstrip(".")
+        parts.append(f"{left}{fraction}s")
     return "".join(parts) or "0s"
 
 
 def parse_amount(value: object) -> Decimal:
-    """An exact, finite decimal from a Decimal, int or strict decimal text; raises ``ValueError``.
+    """An exact, finite decimal from a Decimal, int, float or strict decimal text.
 
     ``Decimal()`` alone would accept ``NaN``, ``1_000``, full-width digits and blanks, and a bool
-    is an int in Python.
+    is an int in Python.  A number beyond 30 digits is no amount: written out, ``1e999999`` would
+    fill the memory.  What lies beyond the 30th decimal place is rounded.  Raises ``ValueError``.
     """
     if isinstance(value, bool):
         raise ValueError("is true or false, not an amount")  # noqa: TRY004 - pydantic wants ValueError
     if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError("is not a finite number")
-        return value
+        return _bounded(value)
     if isinstance(value, int):
-        return Decimal(value)
+        return _bounded(Decimal(value))
     if isinstance(value, float):
-        return parse_amount(Decimal(repr(value)))
+        return _bounded(Decimal(repr(value)))
     if isinstance(value, str) and _AMOUNT.fullmatch(value):
-        return Decimal(value)
+        return _bounded(Decimal(value))
     raise ValueError("is not a number")
+
+
+def _bounded(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise ValueError("is not a finite number")
+    if not value:
+        return Decimal(0)  # -0 is no debt, and 0E+999999 is a long way to write it
+    if value.adjusted() >= _DIGITS:
+        raise ValueError("is too large for an amount")
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -_DIGITS:
+        return value.quantize(Decimal(1).scaleb(-_DIGITS), context=_WIDE)
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(parse_amount)]
+"""A configuration field that holds an exact amount."""
 
 
 def _to_duration(value: Any) -> Any:
@@ -92,13 +118,15 @@ class Threshold:
     amount: Decimal | None = None
     share: Decimal | None = None  # 0.2 for 20 %
 
+    def __post_init__(self) -> None:
+        if (self.amount is None) is (self.share is None):
+            raise ValueError("a threshold is either an amount or a share")
+
     def of(self, reference: Decimal) -> Decimal:
-        """The limit as an amount, given the level that a share refers to."""
-        if self.amount is not None:
-            return self.amount
-        if self.share is None:
-            raise ValueError("an empty threshold has no amount")
-        return self.share * reference
+        """The limit as an amount, given the level that a share refers to (of a debt: zero)."""
+        if self.share is not None:
+            return self.share * max(reference, _ZERO)
+        return self.amount or _ZERO
 
     def __str__(self) -> str:
         """As written in the configuration: ``2000`` or ``20%``."""
@@ -112,7 +140,7 @@ class Threshold:
         if isinstance(value, Threshold):
             return value
         if isinstance(value, str) and value.endswith("%"):
-            share = parse_amount(value[:-1].strip()) / 100
+            share = parse_amount(value[:-1].removesuffix(" ")) / 100
             if not 0 < share <= 1:
                 raise ValueError("a percentage lies above 0% and up to 100%")
             return cls(share=share)
@@ -136,6 +164,10 @@ class Threshold:
         return {
             "anyOf": [
                 {"type": "number"},
-                {"type": "string", "pattern": r"^-?\d+(\.\d+)?%?$", "examples": ["20%", "2000"]},
+                {
+                    "type": "string",
+                    "pattern": r"^-?\d+(\.\d+)?( ?%)?$",
+                    "examples": ["20%", "2000"],
+                },
             ]
         }

@@ -1,14 +1,15 @@
 """From irregular balance samples to consumption, top-ups and refunds, exact in decimals.
 
 A step down is consumption.  A step up is a top-up, or a refund when it is small and follows a
-charge.  A gap or a failed poll is not zero consumption: the next reading carries it.
+charge.  A gap or a failed poll is not zero consumption: the next reading carries it.  Why the line
+between refund and top-up lies where it does: ``docs/decisions/0002-ledger-classification.md``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 
 REFUND_WINDOW = timedelta(hours=1)
@@ -18,7 +19,21 @@ integrators report."""
 REFUND_SHARE = Decimal("0.1")
 """A refund is at most this share of the reference level; anything larger is a top-up."""
 
+CRUMB_SHARE = Decimal("0.01")
+"""A rise up to this share of the reference level is given back whether or not a charge is known:
+a late refund, a rounding, a correction.  Nobody pays in so little, and taking it for a top-up would
+make the present balance the new reference and so disarm every percentage."""
+
 ZERO = Decimal(0)
+
+_BUCKET = timedelta(minutes=15)
+"""Charges of a quarter of an hour are kept as one, so that a ledger stays a few hundred bytes."""
+
+_EXACT = Context(prec=80)
+"""Amounts have at most 30 digits on either side of the point (``fields.parse_amount``): every sum
+and difference of them is exact; the default context would round to 28 digits."""
+
+Charges = tuple[tuple[datetime, Decimal], ...]
 
 
 class MovementKind(StrEnum):
@@ -44,8 +59,8 @@ class LedgerState:
     """The running account of one meter.
 
     ``reference`` is the level that percentages refer to: the balance after the last top-up, until
-    one is seen the highest balance seen.  ``charges`` are the recent steps down (time, amount) that
-    a refund may give back.
+    one is seen the highest balance seen.  ``charges`` are the recent steps down that a refund may
+    give back: (start of a quarter of an hour, amount), oldest first, at most half a dozen.
     """
 
     at: datetime
@@ -56,12 +71,32 @@ class LedgerState:
     consumed_total: Decimal = ZERO
     topped_up_total: Decimal = ZERO
     refunded_total: Decimal = ZERO
-    charges: tuple[tuple[datetime, Decimal], ...] = ()
+    charges: Charges = ()
 
 
 def open_ledger(at: datetime, balance: Decimal, unit: str) -> LedgerState:
-    """The ledger of a meter's first reading."""
+    """The ledger of a meter's first reading, or of its first one in another unit."""
     return LedgerState(at=at, balance=balance, unit=unit, reference=balance)
+
+
+def reopen(state: LedgerState, at: datetime, balance: Decimal) -> LedgerState:
+    """The ledger after a time without an amount (the provider reported no cap).
+
+    The totals go on; the step from the last amount to this one is neither consumption nor payment.
+    """
+    return replace(state, at=at, balance=balance, reference=balance, topped_up_at=None, charges=())
+
+
+def may_enter(
+    key: str, speaker: str, state: LedgerState, at: datetime, interval: timedelta
+) -> bool:
+    """Whether a reading through *key* is entered into an account's ledger that *speaker* fed last.
+
+    Two keys of one account show the same balance a moment apart, or from caches of different age:
+    entered in turn, the differences would look like charges and refunds.  So one key speaks for the
+    account, and another takes over once nothing was entered for as long as its own *interval*.
+    """
+    return key == speaker or abs(at - state.at) >= interval
 
 
 def advance(
@@ -70,78 +105,102 @@ def advance(
     """Enter a reading of *balance* at *at*; a reading older than the last one changes nothing."""
     if at < state.at:
         return state, None
-    delta = balance - state.balance
-    if not delta:
+    if balance == state.balance:
         return replace(state, at=at), None
-    charges = tuple(c for c in state.charges if at - c[0] <= REFUND_WINDOW)
-    if delta < 0:
+    charges = _recent(state, at)
+    if balance < state.balance:
         return _consume(state, at, balance, charges)
-    if delta <= min(sum((c[1] for c in charges), ZERO), state.reference * REFUND_SHARE):
+    if _is_refund(state, balance, charges):
         return _refund(state, at, balance, charges)
     return _top_up(state, at, balance)
 
 
-_MAX_CHARGES = 60
+def _recent(state: LedgerState, at: datetime) -> Charges:
+    """The charges that a refund at *at* may give back.
+
+    What the last reading itself brought is always among them: with polls hours apart, every charge
+    is older than the window when the next reading comes.
+    """
+    return tuple(
+        charge
+        for charge in state.charges
+        if at - charge[0] <= REFUND_WINDOW or state.at - charge[0] < _BUCKET
+    )
+
+
+def _is_refund(state: LedgerState, balance: Decimal, charges: Charges) -> bool:
+    rise = _EXACT.subtract(balance, state.balance)
+    level = max(state.reference, ZERO)
+    if rise <= level * CRUMB_SHARE:
+        return True
+    return rise <= level * REFUND_SHARE and rise <= _sum(charges)
 
 
 def _consume(
-    state: LedgerState,
-    at: datetime,
-    balance: Decimal,
-    charges: tuple[tuple[datetime, Decimal], ...],
+    state: LedgerState, at: datetime, balance: Decimal, charges: Charges
 ) -> tuple[LedgerState, Movement]:
-    amount = state.balance - balance
+    amount = _EXACT.subtract(state.balance, balance)
     after = replace(
         state,
         at=at,
         balance=balance,
-        consumed_total=state.consumed_total + amount,
-        charges=(*charges, (at, amount))[-_MAX_CHARGES:],
+        consumed_total=_EXACT.add(state.consumed_total, amount),
+        charges=_with(charges, at, amount),
     )
     return after, Movement(kind=MovementKind.CONSUMPTION, amount=amount, at=at, balance=balance)
 
 
 def _refund(
-    state: LedgerState,
-    at: datetime,
-    balance: Decimal,
-    charges: tuple[tuple[datetime, Decimal], ...],
+    state: LedgerState, at: datetime, balance: Decimal, charges: Charges
 ) -> tuple[LedgerState, Movement]:
-    amount = balance - state.balance
+    amount = _EXACT.subtract(balance, state.balance)
     after = replace(
         state,
         at=at,
         balance=balance,
         reference=state.reference if state.topped_up_at else max(state.reference, balance),
-        refunded_total=state.refunded_total + amount,
+        refunded_total=_EXACT.add(state.refunded_total, amount),
         charges=_without(charges, amount),
     )
     return after, Movement(kind=MovementKind.REFUND, amount=amount, at=at, balance=balance)
 
 
-def _without(
-    charges: tuple[tuple[datetime, Decimal], ...], amount: Decimal
-) -> tuple[tuple[datetime, Decimal], ...]:
-    """*charges* less *amount*, newest first: what was given back cannot be given back again."""
-    left = amount
-    kept: list[tuple[datetime, Decimal]] = []
-    for at, charge in reversed(charges):
-        taken = min(left, charge)
-        left -= taken
-        if charge > taken:
-            kept.append((at, charge - taken))
-    return tuple(reversed(kept))
-
-
 def _top_up(state: LedgerState, at: datetime, balance: Decimal) -> tuple[LedgerState, Movement]:
-    amount = balance - state.balance
+    amount = _EXACT.subtract(balance, state.balance)
     after = replace(
         state,
         at=at,
         balance=balance,
         reference=balance,
         topped_up_at=at,
-        topped_up_total=state.topped_up_total + amount,
+        topped_up_total=_EXACT.add(state.topped_up_total, amount),
         charges=(),
     )
     return after, Movement(kind=MovementKind.TOP_UP, amount=amount, at=at, balance=balance)
+
+
+def _with(charges: Charges, at: datetime, amount: Decimal) -> Charges:
+    """*charges* and one more, in the newest quarter of an hour or a new one."""
+    if charges and at - charges[-1][0] < _BUCKET:
+        start, before = charges[-1]
+        return (*charges[:-1], (start, _EXACT.add(before, amount)))
+    return (*charges, (at, amount))
+
+
+def _without(charges: Charges, amount: Decimal) -> Charges:
+    """*charges* less *amount*, newest first: what was given back cannot be given back again."""
+    left = amount
+    kept: list[tuple[datetime, Decimal]] = []
+    for at, charge in reversed(charges):
+        taken = min(left, charge)
+        left = _EXACT.subtract(left, taken)
+        if charge > taken:
+            kept.append((at, _EXACT.subtract(charge, taken)))
+    return tuple(reversed(kept))
+
+
+def _sum(charges: Charges) -> Decimal:
+    total = ZERO
+    for _, amount in charges:
+        total = _EXACT.add(total, amount)
+    return total

@@ -97,13 +97,17 @@ class MeterReading:
     def __post_init__(self) -> None:
         if self.balance is not None and not self.balance.is_finite():
             raise ValueError("a balance must be finite")
+        if self.limit is not None and not self.limit.is_finite():
+            raise ValueError("a limit must be finite")
         if self.expires_at is not None:
             require_aware(self.expires_at, "expires_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A successful poll of key ``key`` that ended at ``at``; ``meters`` is never empty."""
+    """A successful poll of key ``key`` that ended at ``at``; ``meters`` is never empty and has each
+    meter once.
+    """
 
     key: str
     at: datetime
@@ -113,6 +117,8 @@ class Reading:
         require_aware(self.at, "at")
         if not self.meters:
             raise ValueError("a reading needs at least one meter")
+        if len(self.meters) > 1 and len({m.meter for m in self.meters}) < len(self.meters):
+            raise ValueError("a reading has each meter once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

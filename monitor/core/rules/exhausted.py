@@ -30,8 +30,9 @@ class Exhausted(RuleParameters):
         )
         if balance is None:
             return Verdict.ok(facts)
-        # The top-up that ends the episode also moves the reference, so a small one still clears.
-        clear_at = view.ledger.reference * CLEAR_SHARE if view.firing else Decimal(0)
+        # The top-up that ends the episode also moves the reference, so a small one still clears;
+        # a reference below zero (a debt from the first reading on) must not clear a debt.
+        clear_at = max(view.ledger.reference * CLEAR_SHARE, Decimal(0)) if view.firing else 0
         if balance <= clear_at:
             return Verdict.breach(Severity.CRITICAL, facts)
         return Verdict.ok(facts)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from monitor.core.fields import Threshold
+from monitor.core.fields import Amount, Threshold
 from monitor.core.model import Facts, Severity
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 
@@ -28,8 +28,11 @@ class LowBalance(RuleParameters):
         default=Threshold(share=Decimal("0.05")),
         description="amount, or share of the balance after the last top-up; null: never critical",
     )
-    margin: float = Field(
-        default=0.1, ge=0, le=10, description="how far past the threshold it resolves, 0.1 = 10 %"
+    margin: Amount = Field(
+        default=Decimal("0.1"),
+        ge=0,
+        le=10,
+        description="how far past the threshold it resolves, 0.1 = 10 %",
     )
 
     @model_validator(mode="after")
@@ -52,14 +55,21 @@ class LowBalance(RuleParameters):
         balance = view.reading.balance
         if balance is None:
             return Verdict.ok(self._facts(view, None, None))
-        last: tuple[Threshold, Decimal] | None = None
+        last: tuple[Threshold | None, Decimal | None] = (None, None)
         for severity, limit, amount in self.thresholds(view.ledger.reference):
             last = (limit, amount)
             firing = view.firing is not None and view.firing.rank >= severity.rank
-            clear_at = amount + abs(amount) * Decimal(str(self.margin)) if firing else amount
-            if balance < clear_at:
+            clear_at = amount + self._pad(amount, view.ledger.reference) if firing else amount
+            # Nothing left is below any share, also of a reference level that is itself zero.
+            if balance < clear_at or (limit.share is not None and balance <= 0):
                 return Verdict.breach(severity, self._facts(view, limit, amount))
-        return Verdict.ok(self._facts(view, *(last or (None, None))))
+        return Verdict.ok(self._facts(view, *last))
+
+    def _pad(self, amount: Decimal, reference: Decimal) -> Decimal:
+        """How far above *amount* it resolves; a limit of zero has no size of its own to take a
+        share of, so a tenth of the reference level stands in.
+        """
+        return self.margin * (abs(amount) or max(reference, Decimal(0)) / 10)
 
     def _facts(self, view: MeterView, limit: Threshold | None, amount: Decimal | None) -> Facts:
         return Facts(

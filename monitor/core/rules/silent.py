@@ -33,35 +33,53 @@ class Silent(RuleParameters):
     def judge(self, view: KeyView) -> Verdict:
         """Breach after ``after`` of failed polls, or of no poll at all; ok at a reading.
 
-        A long interval is not silence: without a failure two intervals have to pass.  After a
-        restart nothing is known until polls have failed or the time has passed again.
+        A long interval is not silence: where nothing was polled, two intervals have to pass.  After
+        a restart nothing is known until polls have failed or the time has passed again.
         """
         state = view.state
-        facts = Facts(
-            balance=view.last_balance,
-            unit=view.unit,
-            reason=state.reason,
-            detail=state.detail,
-            since=state.failing_since or state.last_success_at or view.watching_since,
-            last_reading_at=state.last_success_at,
-        )
         if state.refused_since is not None:
             return Verdict.unknown()  # has its own alert: rejected
-        if state.failing_since is not None:
-            long = view.now - state.failing_since >= self.after
-            if long and state.failures >= FAILED_POLLS:
-                return Verdict.breach(Severity.WARNING, facts)
-            return Verdict.unknown()
-        return self._judge_unpolled(view, facts)
-
-    def _judge_unpolled(self, view: KeyView, facts: Facts) -> Verdict:
-        last = view.state.last_success_at
-        patience = max(self.after, timedelta(seconds=2 * view.interval_seconds))
-        if view.now - max(last or view.watching_since, view.watching_since) >= patience:
-            return Verdict.breach(Severity.WARNING, facts)
-        if last is not None and last >= view.watching_since:
-            return Verdict.ok(facts)
+        if self._keeps_failing(view) or self._is_unpolled(view):
+            return Verdict.breach(Severity.WARNING, _facts(view))
+        if state.reason is None and _in_this_watch(state.last_success_at, view):
+            return Verdict.ok(_facts(view))
         return Verdict.unknown()
+
+    def _keeps_failing(self, view: KeyView) -> bool:
+        """Failed for ``after``, more than once, and lately: a failure from before a restart is
+        no news of the present.
+        """
+        state = view.state
+        return (
+            state.failing_since is not None
+            and state.failures >= FAILED_POLLS
+            and view.now - state.failing_since >= self.after
+            and _in_this_watch(state.last_poll_at, view)
+        )
+
+    def _is_unpolled(self, view: KeyView) -> bool:
+        """Nobody asked, for longer than it should take: a poller that hangs, a long Retry-After."""
+        polled = view.state.last_poll_at
+        since = polled if polled and _in_this_watch(polled, view) else view.watching_since
+        patience = max(self.after, timedelta(seconds=2 * view.interval_seconds))
+        return view.now - since >= patience
+
+
+def _in_this_watch(moment: datetime | None, view: KeyView) -> bool:
+    """Whether *moment* lies in the time that this process has watched without a break."""
+    return moment is not None and view.watching_since <= moment <= view.now
+
+
+def _facts(view: KeyView) -> Facts:
+    state = view.state
+    return Facts(
+        balance=view.last_balance,
+        unit=view.unit,
+        reason=state.reason,
+        detail=state.detail,
+        since=state.failing_since or state.last_success_at or view.watching_since,
+        last_reading_at=state.last_success_at,
+    )
 
 
 def provider_is_down(states: Sequence[KeyState], since: datetime) -> bool:

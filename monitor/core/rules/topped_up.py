@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from monitor.core.fields import Amount
 from monitor.core.ledger import MovementKind
 from monitor.core.model import Facts, Severity
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
@@ -17,9 +18,7 @@ class ToppedUp(RuleParameters):
 
     name: ClassVar[str] = "topped_up"
 
-    min: Decimal = Field(
-        default=Decimal(0), ge=0, description="tell only top-ups of this amount up"
-    )
+    min: Amount = Field(default=Decimal(0), ge=0, description="tell only top-ups of this amount up")
 
     def judge(self, view: MeterView) -> Verdict:
         """A breach of severity info exactly at the reading that shows a top-up."""
