@@ -1,0 +1,278 @@
+"""Polls every key at its times: schedule, limits, timeout, backoff, one poll in flight per key."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from monitor.clock import Clock
+from monitor.core.model import Failure, Observation, Reading, Reason
+from monitor.limits import Gate, Limit
+from monitor.providers.base import PollError, Provider
+from monitor.schedule import Due, Schedule, Slot, next_delay, spread
+from monitor.timers import DueTimer, Timers
+
+if TYPE_CHECKING:
+    from monitor.providers.http import HttpClient
+
+log = logging.getLogger(__name__)
+
+START_SPACING = 0.05
+"""Real seconds between the first polls of two keys, where the intervals leave room for that."""
+FIRST_WITHIN = 0.5
+"""Real seconds within which the very first poll starts."""
+CANCEL_GRACE = 1.0
+"""Real seconds a cancelled poll has to end; one that ignores its cancellation is left behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollJob:
+    """One key to poll; ``interval`` in the clock's time, ``timeout`` of a whole poll in real time.
+
+    ``provider_name`` is the label under which the poll is counted.
+    """
+
+    name: str
+    provider_name: str
+    provider: Provider
+    interval: timedelta
+    timeout: timedelta
+
+
+class PollListener(Protocol):
+    """Who counts polls: the metrics."""
+
+    def polled(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
+        """A poll ended: ``ok`` or a reason, its real duration, how late it had started."""
+        ...
+
+    def missed(self, provider: str) -> None:
+        """A key was due while its poll before still ran or waited, or the process stood still."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Key:
+    """The running state of one job: at most one poll of it is ``busy`` (waiting or in flight)."""
+
+    job: PollJob
+    gate: Gate[_Key]
+    slot: Slot[_Key] = field(init=False)
+    busy: bool = False
+    since: float = 0.0
+    failures: int = 0
+
+
+class Poller:
+    """Polls all *jobs* until stopped and hands every observation to *observe*.
+
+    ``limits(group, provider_name)`` says how hard a group of keys may press; groups do not wait
+    for each other.  Nothing that a provider, *observe* or *listener* raises ends the polling.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[PollJob],
+        *,
+        http: HttpClient,
+        observe: Callable[[Observation], None],
+        listener: PollListener,
+        limits: Callable[[str, str], Limit],
+        clock: Clock,
+        timers: Timers,
+        random: Random,
+    ) -> None:
+        self._jobs = tuple(jobs)
+        self._http = http
+        self._observe = observe
+        self._listener = listener
+        self._limits = limits
+        self._clock = clock
+        self._timers = timers
+        self._random = random
+        self._schedule: Schedule[_Key] = Schedule()
+        self._gates: dict[str, Gate[_Key]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: DueTimer | None = None
+        self._open = False
+        self._bugs: set[tuple[str, type[BaseException]]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many polls run now."""
+        return len(self._tasks)
+
+    def lag(self) -> float:
+        """Real seconds by which the schedule itself is late; keys held by limits do not count."""
+        late = self._clock.monotonic() - self._schedule.next_due()
+        return self._clock.real(late) if late > 0 else 0.0
+
+    async def start(self) -> None:
+        """Schedule all keys and begin to poll; needs the running event loop."""
+        self._open = True
+        if not self._jobs:
+            return
+        rates = self._make_gates()
+        speed = self._clock.speed
+        first = spread(
+            [(job.provider.limit_group, job.interval.total_seconds()) for job in self._jobs],
+            {group: rate / speed for group, rate in rates.items()},
+            spacing=START_SPACING * speed,
+            within=FIRST_WITHIN * speed,
+            random=self._random,
+        )
+        now = self._clock.monotonic()
+        for job, phase in zip(self._jobs, first, strict=True):
+            key = _Key(job, self._gates[job.provider.limit_group])
+            interval = job.interval.total_seconds()
+            key.slot = self._schedule.add(key, first=now + phase, interval=interval)
+        self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
+
+    async def stop(self, grace: float) -> None:
+        """Start no poll any more, give those in flight *grace* real seconds, then cancel them.
+
+        Nothing is observed after it returned; may be called twice.
+        """
+        if self._timer is not None:
+            self._timer.remove()
+            self._timer = None
+        for gate in self._gates.values():
+            gate.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        self._open = False
+        if self._tasks:
+            log.info("cancelling %d polls that did not end in time", len(self._tasks))
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=CANCEL_GRACE)
+
+    def _make_gates(self) -> dict[str, float]:
+        """One gate per limit group; returns the polls per second that each lets through."""
+        members: dict[str, list[PollJob]] = {}
+        for job in self._jobs:
+            members.setdefault(job.provider.limit_group, []).append(job)
+        rates = {}
+        for group, jobs in members.items():
+            limit = self._limits(group, jobs[0].provider_name)
+            demand = sum(self._clock.speed / job.interval.total_seconds() for job in jobs)
+            rates[group] = limit.rate_for(demand)
+            self._gates[group] = Gate(
+                rate=rates[group], concurrency=limit.concurrency, launch=self._launch
+            )
+        return rates
+
+    def _tick(self) -> None:
+        """Send every key that is due to its gate; count what was missed."""
+        if self._timer is None:  # a run that APScheduler had begun when the poller stopped
+            return
+        for due in self._schedule.take(self._clock.monotonic()):
+            self._dispatch(due)
+
+    def _dispatch(self, due: Due[_Key]) -> None:
+        key = due.key
+        for _ in range(due.missed + key.busy):
+            self._listener.missed(key.job.provider_name)
+        if not key.busy:
+            key.busy = True
+            key.since = due.since
+            key.gate.submit(key)
+
+    def _launch(self, key: _Key) -> None:
+        task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, key: _Key) -> None:
+        """One poll from its start to its observation; frees the key and its place at the gate."""
+        began = self._clock.monotonic()
+        try:
+            observation = await self._poll(key.job)
+            if self._open:
+                self._finish(key, observation, began)
+        finally:
+            key.busy = False
+            key.gate.release()
+
+    async def _poll(self, job: PollJob) -> Observation:
+        try:
+            async with asyncio.timeout(job.timeout.total_seconds()):
+                meters = await job.provider.poll(self._http)
+            return Reading(key=job.name, at=self._clock.now(), meters=meters)
+        except PollError as error:
+            return self._failure(job, error.reason, error.detail, error.retry_after)
+        except TimeoutError:
+            seconds = job.timeout.total_seconds()
+            return self._failure(job, Reason.TIMEOUT, f"no answer within {seconds:g} s")
+        except Exception as error:  # noqa: BLE001 - boundary: a bug in one provider, the rest polls on
+            self._report_bug(job, error)
+            detail = f"internal error in provider {job.provider_name}"
+            return self._failure(job, Reason.BAD_RESPONSE, detail)
+
+    def _failure(
+        self,
+        job: PollJob,
+        reason: Reason,
+        detail: str,
+        retry_after: timedelta | None = None,
+    ) -> Failure:
+        now = self._clock.now()
+        return Failure(key=job.name, at=now, reason=reason, detail=detail, retry_after=retry_after)
+
+    def _finish(self, key: _Key, observation: Observation, began: float) -> None:
+        """Set the next time of the key, count the poll and pass on what it saw."""
+        ended = self._clock.monotonic()
+        if isinstance(observation, Reading):
+            outcome = "ok"
+            if key.failures:
+                key.failures = 0
+                self._schedule.back_to_phase(key.slot, ended)
+        else:
+            outcome = observation.reason.value
+            self._back_off(key, observation, ended)
+        duration = self._clock.real(ended - began)
+        log.debug("polled %s: %s in %.3f s", key.job.name, outcome, duration)
+        try:
+            lag = self._clock.real(began - key.since)
+            self._listener.polled(key.job.provider_name, outcome, duration, lag)
+            self._observe(observation)
+        except Exception:  # boundary: one observation that cannot be taken in, the rest polls on
+            log.exception("the poll of %s could not be taken in", key.job.name)
+
+    def _back_off(self, key: _Key, failure: Failure, now: float) -> None:
+        key.failures += 1
+        wait = failure.retry_after
+        delay = next_delay(
+            interval=key.slot.interval,
+            failures=key.failures,
+            reason=failure.reason,
+            retry_after=None if wait is None else wait.total_seconds(),
+            jitter=self._random.uniform(-1, 1),
+        )
+        self._schedule.move(key.slot, now + delay)
+        if self._timer is not None:
+            self._timer.hasten(now + delay)
+
+    def _report_bug(self, job: PollJob, error: Exception) -> None:
+        """Log where *error* came from, once per provider and kind.
+
+        Neither its text nor values are logged: they may hold the key.
+        """
+        kind = (job.provider_name, type(error))
+        if kind in self._bugs:
+            return
+        self._bugs.add(kind)
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error(
+            "bug in provider %s: %s while polling %s\n%s",
+            job.provider_name,
+            type(error).__name__,
+            job.name,
+            frames,
+        )
