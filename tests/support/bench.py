@@ -1,0 +1,110 @@
+"""A pipeline in a test: a time of its own, short words, and a record of all it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any
+
+from monitor.announcer import Announcer
+from monitor.core.model import (
+    Event,
+    Failure,
+    MeterReading,
+    Notification,
+    Reading,
+    Reason,
+    Severity,
+)
+from monitor.core.rules import Rules
+from monitor.pipeline import Pipeline
+from monitor.store.base import Changes, Snapshot, StoredKey, StoredLedger
+from monitor.world import WatchedKey, restore
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Channel:
+    name: str = "ops"
+    severities: tuple[Severity, ...] = tuple(Severity)
+    keys: tuple[str, ...] = ("*",)
+
+    def matches(self, severity: Severity, key_names: Sequence[str], tags: Sequence[str]) -> bool:
+        return severity in self.severities and any(
+            fnmatchcase(name, glob) for name in key_names for glob in self.keys
+        )
+
+
+@dataclass
+class Bench:
+    """A pipeline with a time of its own, and a record of all it decided."""
+
+    keys: Sequence[WatchedKey]
+    channels: Sequence[Channel] = (Channel(),)
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    now: datetime = START
+    events: list[Event] = field(default_factory=list)
+    notifications: dict[int, Notification] = field(default_factory=dict)
+    stored: dict[str, StoredKey] = field(default_factory=dict)
+    last: Changes = field(default_factory=Changes)
+
+    def __post_init__(self) -> None:
+        world = restore(self.keys, self.snapshot)
+        self.announcer = Announcer(
+            world,
+            self.channels,
+            group_wait=timedelta(seconds=10),
+            tell_resolved=True,
+            snapshot=self.snapshot,
+        )
+        self.pipeline = Pipeline(world, self.announcer, self.now)
+        self.take(self.pipeline.start(self.now))
+
+    def take(self, changes: Changes) -> list[Event]:
+        self.last = changes
+        self.stored |= {k.name: k for k in changes.keys}
+        self.events += changes.events
+        self.notifications |= {n.id: n for n in changes.notifications}
+        return changes.events
+
+    def pass_time(self, span: timedelta) -> list[Event]:
+        self.now += span
+        return self.take(self.pipeline.sweep(self.now))
+
+    def read(self, key: str, balance: str | None, *, meter: str = "balance") -> list[Event]:
+        amount = None if balance is None else Decimal(balance)
+        reading = MeterReading(meter=meter, unit="credits", balance=amount)
+        return self.take(self.pipeline.observe(Reading(key=key, at=self.now, meters=(reading,))))
+
+    def fail(self, key: str, reason: Reason, detail: str = "") -> list[Event]:
+        failure = Failure(key=key, at=self.now, reason=reason, detail=detail)
+        return self.take(self.pipeline.observe(failure))
+
+    def restart(self, keys: Sequence[WatchedKey] | None = None) -> Bench:
+        """A new pipeline from what this one has written."""
+        world = self.pipeline.world
+        runs = (m.run for k in world.keys.values() for m in k.meters.values())
+        snapshot = Snapshot(
+            keys=tuple(self.stored.values()),
+            ledgers=tuple(
+                StoredLedger(subject_id=subject, meter=meter, state=state)
+                for (subject, meter), state in world.ledgers.items()
+            ),
+            runs=tuple(run for run in runs if run),
+            alerts=tuple(world.alerts.values()),
+            last_alert_id=max((e.alert_id for e in self.events), default=0),
+            last_event_id=max((e.id for e in self.events), default=0),
+            last_notification_id=max(self.notifications, default=0),
+        )
+        return Bench(keys or self.keys, self.channels, snapshot, self.now)
+
+
+def watched(name: str = "studio", **changes: Any) -> WatchedKey:
+    """A kie key polled every 5 minutes: warning below 1000, critical below 100."""
+    rules = Rules.model_validate({"low_balance": {"warning": 1000, "critical": 100}})
+    settings: dict[str, Any] = {"provider": "kie", "interval": timedelta(minutes=5), "rules": rules}
+    return WatchedKey(name=name, **(settings | changes))

@@ -1,0 +1,292 @@
+"""PRODUCT section 5 as seen from one observation after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from support.bench import Bench, Channel, watched
+
+from monitor.core.model import Change, Event, Reason, Severity, Why
+from monitor.core.rules import Rules
+
+MINUTES = timedelta(minutes=5)
+
+
+def said(events: Sequence[Event]) -> list[tuple[str, str, str]]:
+    return [(e.rule, e.change.value, e.severity.value) for e in events]
+
+
+def test_a_healthy_first_reading_says_nothing() -> None:
+    b = Bench([watched()])
+    assert b.read("studio", "5000") == []
+    assert b.last.samples[0].balance == Decimal(5000)
+    assert b.last.keys[0].meters[0][0].balance == Decimal(5000)
+
+
+def test_a_first_reading_in_breach_is_told_at_once() -> None:
+    b = Bench([watched()])
+    assert said(b.read("studio", "50")) == [("low_balance", "fired", "critical")]
+    assert next(iter(b.notifications.values())).channel == "ops"
+
+
+def test_worse_is_told_and_better_is_recorded_only() -> None:
+    b = Bench([watched()])
+    b.read("studio", "900")
+    [worse] = b.read("studio", "90")
+    [_topped_up, better] = b.read("studio", "500")
+    assert (worse.change, worse.told) == (Change.ESCALATED, True)
+    assert (better.change, better.told, better.why) == (Change.EASED, False, Why.BETTER)
+
+
+def test_a_balance_that_hovers_at_the_threshold_is_one_episode() -> None:
+    b = Bench([watched()])
+    for balance in ("1001", "999", "1001", "999", "1000", "990"):
+        b.read("studio", balance)
+    assert said(b.events) == [("low_balance", "fired", "warning")]
+
+
+def test_a_failed_poll_neither_raises_nor_resolves_a_balance_alert() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    for reason in (Reason.TIMEOUT, Reason.BAD_RESPONSE, Reason.SERVER_ERROR):
+        assert b.fail("studio", reason) == []
+    assert [a.rule for a in b.pipeline.world.alerts.values()] == ["low_balance"]
+
+
+def test_exhausted_tells_the_story_alone_until_there_is_a_balance_again() -> None:
+    b = Bench([watched()])
+    b.read("studio", "5000")
+    assert said(b.read("studio", "0")) == [("exhausted", "fired", "critical")]
+    assert said(b.read("studio", "60")) == [
+        ("topped_up", "occurred", "info"),
+        ("exhausted", "resolved", "critical"),
+        ("low_balance", "fired", "critical"),
+    ]
+
+
+def test_a_top_up_ends_the_alert_and_is_told_with_its_amount() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    events = b.read("studio", "10500")
+    assert said(events) == [
+        ("topped_up", "occurred", "info"),
+        ("low_balance", "resolved", "warning"),
+    ]
+    assert events[0].facts.amount == Decimal(10000)
+    assert len(b.notifications) == 1, "what happens within group_wait is one notification"
+
+
+def test_what_happens_after_a_group_is_closed_is_another_notification() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    b.announcer.close_group(1)
+    b.read("studio", "50")
+    assert [n.event_ids for n in b.notifications.values()] == [(1,), (2,)]
+
+
+def test_several_keys_of_one_account_raise_one_low_balance_alert() -> None:
+    b = Bench([watched("a", account="main"), watched("b", account="main")])
+    b.read("a", "500")
+    b.read("b", "499")
+    assert said(b.events) == [("low_balance", "fired", "warning")]
+    assert b.events[0].subject.label == "account main"
+    b.read("b", "9000")
+    b.read("a", "9000")
+    assert said(b.events[1:]) == [
+        ("topped_up", "occurred", "info"),
+        ("low_balance", "resolved", "warning"),
+    ]
+
+
+def test_a_refused_key_is_told_at_once_and_resolves_with_the_next_reading() -> None:
+    b = Bench([watched()])
+    b.read("studio", "5000")
+    assert said(b.fail("studio", Reason.UNAUTHORIZED)) == [("rejected", "fired", "critical")]
+    assert b.fail("studio", Reason.TIMEOUT) == [], "a timeout is no recovery"
+    assert b.fail("studio", Reason.UNAUTHORIZED) == []
+    assert said(b.read("studio", "5000")) == [("rejected", "resolved", "critical")]
+
+
+def test_a_key_without_readings_is_silent_after_a_while_and_only_once() -> None:
+    b = Bench([watched()])
+    b.read("studio", "5000")
+    for _ in range(6):
+        b.pass_time(MINUTES)
+        b.fail("studio", Reason.TIMEOUT)
+    assert said(b.events) == [("silent", "fired", "warning")]
+    assert said(b.read("studio", "5000")) == [("silent", "resolved", "warning")]
+
+
+def test_a_key_that_is_never_polled_is_silent_too_and_recovers() -> None:
+    b = Bench([watched()])
+    b.read("studio", "5000")
+    b.pass_time(timedelta(minutes=16))
+    assert said(b.events) == [("silent", "fired", "warning")]
+    assert said(b.read("studio", "5000")) == [("silent", "resolved", "warning")]
+
+
+def test_a_long_interval_is_not_silence() -> None:
+    b = Bench([watched(interval=timedelta(hours=1))])
+    b.read("studio", "5000")
+    b.pass_time(timedelta(minutes=90))
+    assert b.events == []
+
+
+def test_a_provider_that_is_down_is_one_alert() -> None:
+    names = [f"k{i}" for i in range(20)]
+    b = Bench([watched(n) for n in names])
+    for name in names:
+        b.read(name, "5000")
+    for _ in range(6):
+        b.pass_time(MINUTES)
+        for name in names:
+            b.fail(name, Reason.SERVER_ERROR)
+    assert said(b.events) == [("silent", "fired", "warning")]
+    assert b.events[0].subject.label == "provider kie"
+    assert len(b.events[0].facts.keys) == 20
+    for name in names[:15]:
+        b.read(name, "5000")
+    b.pass_time(timedelta(seconds=5))
+    assert said(b.events[1:]) == [("silent", "resolved", "warning")]
+    for _ in range(2):
+        b.pass_time(MINUTES)
+        for name in names[15:]:
+            b.fail(name, Reason.SERVER_ERROR)
+        for name in names[:15]:
+            b.read(name, "5000")
+    assert len(b.events) == 2, "the stragglers get their time anew"
+
+
+def test_one_dead_key_among_healthy_ones_is_its_own_alert() -> None:
+    b = Bench([watched("dead"), watched("fine")])
+    for _ in range(5):
+        b.pass_time(MINUTES)
+        b.fail("dead", Reason.TIMEOUT)
+        b.read("fine", "5000")
+    assert [e.subject.label for e in b.events] == ["dead"]
+
+
+def test_after_a_restart_what_is_unchanged_is_not_told_again() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    b.now += timedelta(days=1)
+    again = b.restart()
+    assert again.read("studio", "500") == []
+    assert again.read("studio", "499") == []
+
+
+def test_after_a_restart_what_changed_while_down_is_told() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    again = b.restart()
+    assert said(again.read("studio", "9000")) == [
+        ("topped_up", "occurred", "info"),
+        ("low_balance", "resolved", "warning"),
+    ]
+    assert again.events[0].id > b.events[-1].id
+
+
+def test_after_a_long_pause_of_the_daemon_nothing_is_called_silent() -> None:
+    b = Bench([watched()])
+    b.read("studio", "5000")
+    b.now += timedelta(days=2)
+    again = b.restart()
+    again.pass_time(timedelta(minutes=1))
+    again.fail("studio", Reason.CONNECTION)
+    again.pass_time(timedelta(minutes=1))
+    again.fail("studio", Reason.CONNECTION)
+    again.pass_time(timedelta(minutes=1))
+    assert again.events == []
+
+
+def test_alerts_of_keys_and_rules_that_left_the_configuration_end_without_a_message() -> None:
+    b = Bench([watched("gone"), watched("stays")])
+    b.read("gone", "50")
+    b.read("stays", "50")
+    rules = Rules.model_validate({"low_balance": None})
+    again = b.restart([watched("stays", rules=rules)])
+    assert [(e.change, e.why, e.told) for e in again.events] == [
+        (Change.RESOLVED, Why.UNWATCHED, False),
+        (Change.RESOLVED, Why.UNWATCHED, False),
+    ]
+    assert again.notifications == {}
+
+
+def test_a_threshold_that_was_changed_is_judged_anew_at_the_next_reading() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    rules = Rules.model_validate({"low_balance": {"warning": 5000, "critical": 600}})
+    again = b.restart([watched(rules=rules)])
+    assert said(again.read("studio", "500")) == [("low_balance", "escalated", "critical")]
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-3), timedelta(hours=3), timedelta(days=400)])
+def test_a_step_of_the_wall_clock_raises_and_loses_nothing(step: timedelta) -> None:
+    b = Bench([watched()])
+    b.read("studio", "5000")
+    b.now += step
+    b.pipeline.clock_stepped(step, b.now)
+    b.pass_time(timedelta(seconds=5))
+    assert b.events == []
+    assert said(b.read("studio", "500")) == [("low_balance", "fired", "warning")]
+    ledger = b.pipeline.world.ledgers["key:studio", "balance"]
+    assert ledger.consumed_total == Decimal(4500)
+    b.pass_time(timedelta(minutes=16))
+    assert said(b.events[1:]) == [("silent", "fired", "warning")]
+
+
+def test_equal_balances_are_one_run_and_an_outage_ends_it() -> None:
+    b = Bench([watched()])
+    runs = set()
+    for _ in range(10):
+        b.now += MINUTES
+        b.read("studio", "5000")
+        runs |= {(s.key, s.at) for s in b.last.samples}
+    assert len(runs) == 1
+    b.fail("studio", Reason.TIMEOUT)
+    b.now += MINUTES
+    b.read("studio", "5000")
+    assert {(s.key, s.at) for s in b.last.samples}.isdisjoint(runs)
+
+
+def test_times_alone_are_written_once_a_minute_and_at_the_end() -> None:
+    b = Bench([watched(interval=timedelta(seconds=10))])
+    b.read("studio", "5000")
+    written = 0
+    for _ in range(60):
+        b.now += timedelta(seconds=10)
+        b.read("studio", "5000")
+        written += bool(b.last)
+    assert written == 10
+    b.now += timedelta(seconds=10)
+    b.read("studio", "5000")
+    assert not b.last
+    changes = b.pipeline.finish()
+    assert changes.samples[0].until == b.now
+    assert changes.keys[0].state.last_success_at == b.now
+
+
+def test_an_unlimited_meter_is_a_reading_without_alerts() -> None:
+    b = Bench([watched()])
+    assert b.read("studio", None) == []
+    assert b.last.samples[0].balance is None
+
+
+def test_a_channel_hears_only_what_it_asked_for_and_the_end_of_it() -> None:
+    channels = [Channel("night", (Severity.CRITICAL,)), Channel("b-team", keys=("b*",))]
+    b = Bench([watched("a"), watched("b")], channels=channels)
+    b.read("a", "500")
+    assert b.notifications == {}
+    b.read("a", "50")
+    b.read("b", "500")
+    b.read("a", "5000")
+    told = {n.channel: n.event_ids for n in b.notifications.values()}
+    by_id = {e.id: e for e in b.events}
+    assert [said([by_id[i]])[0] for i in told["night"]] == [
+        ("low_balance", "escalated", "critical"),
+        ("low_balance", "resolved", "critical"),
+    ]
+    assert [by_id[i].subject.key for i in told["b-team"]] == ["b"]
