@@ -60,10 +60,10 @@ def test_exhausted_tells_the_story_alone_until_there_is_a_balance_again() -> Non
     b = Bench([watched()])
     b.read("studio", "5000")
     assert said(b.read("studio", "0")) == [("exhausted", "fired", "critical")]
-    assert said(b.read("studio", "60")) == [
+    assert said(b.read("studio", "600")) == [
         ("topped_up", "occurred", "info"),
         ("exhausted", "resolved", "critical"),
-        ("low_balance", "fired", "critical"),
+        ("low_balance", "fired", "warning"),
     ]
 
 
