@@ -47,8 +47,10 @@ INFO = ProviderInfo(
     confidence="documented",
     notes=(
         "the call is free",
-        ("the figure is the account's: a cap of the key does not show in it, a capped key is told "
-        "as key_capped (code 433, which is seen in live answers and not documented)"),
+        (
+            "the figure is the account's: a cap of the key does not show in it; a capped key is "
+            "told as key_capped (code 433, seen in live answers but not documented)"
+        ),
         "credits of failed tasks come back, so the balance rises without a top-up",
     ),
 )
