@@ -1,0 +1,364 @@
+"""The product's values as rows of the tables and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from monitor.core.ledger import LedgerState
+from monitor.core.model import (
+    Alert,
+    Attempt,
+    Event,
+    Facts,
+    KeyState,
+    MeterReading,
+    Notification,
+    Outage,
+    Reason,
+    Sample,
+    Subject,
+)
+from monitor.store.base import StoredKey, StoredLedger
+from monitor.store.columns import from_micros, to_micros
+
+Bind = dict[str, Any]
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def key_row(stored: StoredKey) -> Bind:
+    """A row of ``keys``."""
+    state = stored.state
+    return {
+        "name": stored.name,
+        "provider": stored.provider,
+        "account": stored.account,
+        "last_poll_at": state.last_poll_at,
+        "last_success_at": state.last_success_at,
+        "failing_since": state.failing_since,
+        "failures": state.failures,
+        "reason": state.reason,
+        "detail": state.detail,
+        "refused_since": state.refused_since,
+    }
+
+
+def key_of(row: Row[Any], meters: tuple[tuple[MeterReading, datetime], ...]) -> StoredKey:
+    """The key of a row of ``keys``, with what ``meters`` holds of it."""
+    state = KeyState(
+        key=row.name,
+        last_poll_at=row.last_poll_at,
+        last_success_at=row.last_success_at,
+        failing_since=row.failing_since,
+        failures=row.failures,
+        reason=row.reason,
+        detail=row.detail,
+        refused_since=row.refused_since,
+    )
+    return StoredKey(
+        name=row.name, provider=row.provider, account=row.account, state=state, meters=meters
+    )
+
+
+def meter_row(number: int, key: str, reading: MeterReading, at: datetime) -> Bind:
+    """A row of ``meters`` without what thinning keeps there."""
+    return {
+        "id": number,
+        "key": key,
+        "name": reading.meter,
+        "at": at,
+        "unit": reading.unit,
+        "balance": reading.balance,
+        "credit_limit": reading.limit,
+        "expires_at": reading.expires_at,
+        "jobs_limit": reading.jobs_limit,
+        "jobs_running": reading.jobs_running,
+    }
+
+
+def reading_of(row: Row[Any]) -> MeterReading:
+    """The reading of a row of ``meters``."""
+    return MeterReading(
+        meter=row.name,
+        unit=row.unit,
+        balance=row.balance,
+        limit=row.credit_limit,
+        expires_at=row.expires_at,
+        jobs_limit=row.jobs_limit,
+        jobs_running=row.jobs_running,
+    )
+
+
+def sample_row(number: int, sample: Sample) -> Bind:
+    """A row of ``samples``; *number* is that of its meter."""
+    return {
+        "meter": number,
+        "at": sample.at,
+        "lasted": sample.until - sample.at,
+        "balance": sample.balance,
+    }
+
+
+def sample_of(row: Row[Any]) -> Sample:
+    """The sample of a row of ``samples`` joined with ``meters``."""
+    return Sample(
+        key=row.key,
+        meter=row.name,
+        at=row.at,
+        until=row.at + row.lasted,
+        balance=row.balance,
+    )
+
+
+def ledger_row(stored: StoredLedger) -> Bind:
+    """A row of ``ledgers``."""
+    return {
+        "subject_id": stored.subject_id,
+        "meter": stored.meter,
+        "state": encode_ledger(stored.state),
+    }
+
+
+def ledger_of(row: Row[Any]) -> StoredLedger:
+    """The ledger of a row of ``ledgers``."""
+    return StoredLedger(subject_id=row.subject_id, meter=row.meter, state=decode_ledger(row.state))
+
+
+def encode_ledger(state: LedgerState) -> str:
+    """A ledger as JSON: times in microseconds, amounts as text.
+
+    Charges stand in one text, ``age:amount`` with the age in microseconds before ``at``: they are
+    most of it, and written with every step of the balance.
+    """
+    at = to_micros(state.at)
+    return _json(
+        {
+            "at": at,
+            "balance": str(state.balance),
+            "unit": state.unit,
+            "reference": str(state.reference),
+            "topped_up_at": None if state.topped_up_at is None else to_micros(state.topped_up_at),
+            "consumed_total": str(state.consumed_total),
+            "topped_up_total": str(state.topped_up_total),
+            "refunded_total": str(state.refunded_total),
+            "charges": " ".join(
+                [f"{at - to_micros(when)}:{amount}" for when, amount in state.charges]
+            ),
+        }
+    )
+
+
+def decode_ledger(text: str) -> LedgerState:
+    """The ledger that :func:`encode_ledger` wrote."""
+    found = json.loads(text)
+    at = found["at"]
+    topped_up_at = found["topped_up_at"]
+    charges = [charge.split(":") for charge in found["charges"].split()]
+    return LedgerState(
+        at=from_micros(at),
+        balance=Decimal(found["balance"]),
+        unit=found["unit"],
+        reference=Decimal(found["reference"]),
+        topped_up_at=None if topped_up_at is None else from_micros(topped_up_at),
+        consumed_total=Decimal(found["consumed_total"]),
+        topped_up_total=Decimal(found["topped_up_total"]),
+        refunded_total=Decimal(found["refunded_total"]),
+        charges=tuple((from_micros(at - int(age)), Decimal(amount)) for age, amount in charges),
+    )
+
+
+def outage_row(outage: Outage) -> Bind:
+    """A row of ``outages``."""
+    return {
+        "key": outage.key,
+        "at": outage.at,
+        "until": outage.until,
+        "reason": outage.reason,
+        "detail": outage.detail,
+        "polls": outage.polls,
+    }
+
+
+def outage_of(row: Row[Any]) -> Outage:
+    """The outage of a row of ``outages``."""
+    return Outage(
+        key=row.key,
+        at=row.at,
+        until=row.until,
+        reason=row.reason,
+        detail=row.detail,
+        polls=row.polls,
+    )
+
+
+_FACTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "balance": (str, Decimal),
+    "unit": (str, str),
+    "threshold": (str, Decimal),
+    "share": (str, Decimal),
+    "reference": (str, Decimal),
+    "amount": (str, Decimal),
+    "reason": (str, Reason),
+    "detail": (str, str),
+    "last_reading_at": (to_micros, from_micros),
+    "since": (to_micros, from_micros),
+    "keys": (list, tuple),
+    "top_up_url": (str, str),
+}
+"""How each field of :class:`Facts` enters JSON and comes back; a test keeps it complete."""
+
+
+def encode_facts(facts: Facts) -> str:
+    """Facts as JSON; what is empty (None, "" or no keys) is left out."""
+    found = {name: getattr(facts, name) for name in _FACTS}
+    return _json(
+        {
+            name: _FACTS[name][0](value)
+            for name, value in found.items()
+            if value is not None and value not in ("", ())
+        }
+    )
+
+
+def decode_facts(text: str) -> Facts:
+    """The facts that :func:`encode_facts` wrote."""
+    return Facts(**{name: _FACTS[name][1](value) for name, value in json.loads(text).items()})
+
+
+def _slot_row(subject: Subject, meter: str, rule: str) -> Bind:
+    return {
+        "provider": subject.provider,
+        "account": subject.account,
+        "key": subject.key,
+        "meter": meter,
+        "rule": rule,
+    }
+
+
+def alert_row(alert: Alert) -> Bind:
+    """A row of ``alerts``."""
+    return {
+        "id": alert.id,
+        **_slot_row(alert.subject, alert.meter, alert.rule),
+        "severity": alert.severity,
+        "worst": alert.worst,
+        "opened_at": alert.opened_at,
+        "changed_at": alert.changed_at,
+        "resolved_at": alert.resolved_at,
+        "facts": encode_facts(alert.facts),
+        "fingerprint": alert.fingerprint,
+    }
+
+
+def alert_of(row: Row[Any]) -> Alert:
+    """The alert of a row of ``alerts``."""
+    return Alert(
+        id=row.id,
+        subject=Subject(row.provider, row.account, row.key),
+        meter=row.meter,
+        rule=row.rule,
+        severity=row.severity,
+        worst=row.worst,
+        opened_at=row.opened_at,
+        changed_at=row.changed_at,
+        resolved_at=row.resolved_at,
+        facts=decode_facts(row.facts),
+        fingerprint=row.fingerprint,
+    )
+
+
+def event_row(event: Event) -> Bind:
+    """A row of ``events``."""
+    return {
+        "id": event.id,
+        "alert_id": event.alert_id,
+        **_slot_row(event.subject, event.meter, event.rule),
+        "change": event.change,
+        "why": event.why,
+        "told": event.told,
+        "severity": event.severity,
+        "at": event.at,
+        "opened_at": event.opened_at,
+        "facts": encode_facts(event.facts),
+    }
+
+
+def event_of(row: Row[Any]) -> Event:
+    """The event of a row of ``events``."""
+    return Event(
+        id=row.id,
+        alert_id=row.alert_id,
+        subject=Subject(row.provider, row.account, row.key),
+        meter=row.meter,
+        rule=row.rule,
+        change=row.change,
+        why=row.why,
+        told=row.told,
+        severity=row.severity,
+        at=row.at,
+        opened_at=row.opened_at,
+        facts=decode_facts(row.facts),
+    )
+
+
+def notification_row(notification: Notification) -> Bind:
+    """A row of ``notifications``; its events stand in ``notification_events``."""
+    return {
+        "id": notification.id,
+        "channel": notification.channel,
+        "state": notification.state,
+        "created_at": notification.created_at,
+        "due_at": notification.due_at,
+        "next_attempt_at": notification.next_attempt_at,
+        "attempts": notification.attempts,
+        "finished_at": notification.finished_at,
+        "error": notification.error,
+    }
+
+
+def notification_of(row: Row[Any], event_ids: tuple[int, ...]) -> Notification:
+    """The notification of a row of ``notifications``."""
+    return Notification(
+        id=row.id,
+        channel=row.channel,
+        event_ids=event_ids,
+        state=row.state,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        next_attempt_at=row.next_attempt_at,
+        attempts=row.attempts,
+        finished_at=row.finished_at,
+        error=row.error,
+    )
+
+
+def attempt_row(attempt: Attempt) -> Bind:
+    """A row of ``attempts``."""
+    return {
+        "notification_id": attempt.notification_id,
+        "number": attempt.number,
+        "at": attempt.at,
+        "outcome": attempt.outcome,
+        "detail": attempt.detail,
+        "duration": attempt.duration,
+    }
+
+
+def attempt_of(row: Row[Any]) -> Attempt:
+    """The attempt of a row of ``attempts``."""
+    return Attempt(
+        notification_id=row.notification_id,
+        number=row.number,
+        at=row.at,
+        outcome=row.outcome,
+        detail=row.detail,
+        duration=row.duration,
+    )

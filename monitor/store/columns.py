@@ -1,0 +1,128 @@
+"""Column types that keep the product's values exactly, in SQLite and PostgreSQL alike.
+
+Amounts are text in both: no float on the way, and no amount that one database refuses.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Integer, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+MAX_BIGINT = 2**63 - 1
+
+Identity = BigInteger().with_variant(Integer(), "sqlite")
+"""An integer primary key; only the word INTEGER makes it the row's own number in SQLite."""
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware time; a naive one is a bug and raises ``TypeError``."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """The UTC time *micros* microseconds after 1970."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def clean(text: str) -> str:
+    """*text* without what a database refuses: NUL characters and halves of surrogate pairs.
+
+    Texts may come from a provider's answer, and one that cannot be written would hold up all
+    that comes after it.
+    """
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time as microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """From the database."""
+        return None if value is None else from_micros(value)
+
+
+class Span(TypeDecorator[timedelta]):
+    """A duration in microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else value // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """From the database."""
+        return None if value is None else timedelta(microseconds=value)
+
+
+class Amount(TypeDecorator[Decimal]):
+    """A decimal as its exact text, trailing zeros included."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """From the database."""
+        return None if value is None else Decimal(value)
+
+
+class Count(TypeDecorator[int]):
+    """A whole number; one beyond 64 bits, which only nonsense reaches, is kept as the largest."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else max(-MAX_BIGINT, min(MAX_BIGINT, value))
+
+
+class Words(TypeDecorator[str]):
+    """Text as a person or a provider wrote it, see :func:`clean`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else clean(value)
+
+
+class Choice(TypeDecorator[StrEnum]):
+    """One word of a closed set; a word that is not in it raises ``ValueError`` when read."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else value.value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """From the database."""
+        return None if value is None else self.words(value)

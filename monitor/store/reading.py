@@ -1,0 +1,178 @@
+"""Reading: each question of the store's contract as one or two statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, Select, and_, func, select
+
+from monitor.core.model import (
+    Alert,
+    Attempt,
+    Event,
+    MeterReading,
+    Notification,
+    NotificationState,
+    Outage,
+    Sample,
+)
+from monitor.store import codec, schema
+from monitor.store.base import Snapshot, StoredKey, StoredLedger
+
+VALUES_PER_STATEMENT = 10_000
+"""SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
+
+
+def snapshot(connection: Connection) -> Snapshot:
+    """All that a start needs, as of one moment."""
+    pending = notifications(connection, [NotificationState.PENDING], None)
+    told = sorted({event for notification in pending for event in notification.event_ids})
+    return Snapshot(
+        keys=tuple(keys(connection)),
+        ledgers=tuple(ledgers(connection)),
+        runs=tuple(_newest_samples(connection)),
+        outages=tuple(_newest_outages(connection)),
+        alerts=tuple(alerts(connection, only_open=True, limit=None)),
+        notifications=tuple(pending),
+        events=tuple(events_by_id(connection, told)),
+        last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
+        last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,
+        last_notification_id=connection.scalar(select(func.max(schema.notifications.c.id))) or 0,
+    )
+
+
+def keys(connection: Connection) -> list[StoredKey]:
+    """All keys ever seen, by name; meters in the order in which they were first seen."""
+    meters: dict[str, list[tuple[MeterReading, datetime]]] = defaultdict(list)
+    known = select(schema.meters).where(schema.meters.c.at.is_not(None))
+    for row in connection.execute(known.order_by(schema.meters.c.id)):
+        meters[row.key].append((codec.reading_of(row), row.at))
+    found = connection.execute(select(schema.keys))
+    stored = [codec.key_of(row, tuple(meters.get(row.name, ()))) for row in found]
+    return sorted(stored, key=lambda key: key.name)
+
+
+def ledgers(connection: Connection) -> list[StoredLedger]:
+    """All ledgers."""
+    return [codec.ledger_of(row) for row in connection.execute(select(schema.ledgers))]
+
+
+_samples = select(schema.samples, schema.meters.c.key, schema.meters.c.name).join(
+    schema.meters, schema.meters.c.id == schema.samples.c.meter
+)
+
+
+def samples(
+    connection: Connection, key: str, meter: str | None, since: datetime, until: datetime
+) -> list[Sample]:
+    """Samples of one meter, or all of a key, that overlap [since, until], oldest first."""
+    numbers = select(schema.meters.c.id).where(schema.meters.c.key == key)
+    if meter is not None:
+        numbers = numbers.where(schema.meters.c.name == meter)
+    found = [
+        codec.sample_of(row)
+        for number in connection.scalars(numbers).all()
+        for row in _overlapping(connection, number, since, until)
+    ]
+    return sorted(found, key=lambda sample: (sample.at, sample.meter))
+
+
+def _overlapping(
+    connection: Connection, number: int, since: datetime, until: datetime
+) -> Iterator[Row[Any]]:
+    """The runs of one meter: those that begin in time, and the one that was running before."""
+    table = schema.samples.c
+    of_meter = _samples.where(table.meter == number)
+    before = of_meter.where(table.at < since).order_by(table.at.desc()).limit(1)
+    yield from (r for r in connection.execute(before) if r.at + r.lasted >= since)
+    yield from connection.execute(
+        of_meter.where(table.at >= since, table.at <= until).order_by(table.at)
+    )
+
+
+def _newest_samples(connection: Connection) -> list[Sample]:
+    other = schema.samples.alias()
+    newest = select(func.max(other.c.at)).where(other.c.meter == schema.meters.c.id)
+    statement = _samples.where(schema.samples.c.at == newest.scalar_subquery())
+    return [codec.sample_of(row) for row in connection.execute(statement)]
+
+
+def outages(connection: Connection, key: str, since: datetime, until: datetime) -> list[Outage]:
+    """Outages of a key that overlap [since, until], oldest first."""
+    table = schema.outages.c
+    statement = select(schema.outages).where(
+        table.key == key, table.at <= until, table.until >= since
+    )
+    return [codec.outage_of(row) for row in connection.execute(statement.order_by(table.at))]
+
+
+def _newest_outages(connection: Connection) -> list[Outage]:
+    table = schema.outages
+    newest = select(table.c.key, func.max(table.c.at).label("at")).group_by(table.c.key).subquery()
+    statement = select(table).join(
+        newest, and_(newest.c.key == table.c.key, newest.c.at == table.c.at)
+    )
+    return [codec.outage_of(row) for row in connection.execute(statement)]
+
+
+def alerts(connection: Connection, *, only_open: bool, limit: int | None) -> list[Alert]:
+    """Alerts, newest first."""
+    table = schema.alerts
+    statement = select(table).order_by(table.c.id.desc()).limit(limit)
+    if only_open:
+        statement = statement.where(table.c.resolved_at.is_(None))
+    return [codec.alert_of(row) for row in connection.execute(statement)]
+
+
+def events(connection: Connection, alert_ids: Sequence[int]) -> list[Event]:
+    """The recorded changes of these alerts, oldest first."""
+    rows = _having(connection, select(schema.events), schema.events.c.alert_id, alert_ids)
+    return sorted((codec.event_of(row) for row in rows), key=lambda event: event.id)
+
+
+def events_by_id(connection: Connection, event_ids: Sequence[int]) -> list[Event]:
+    """Events by identity, oldest first."""
+    rows = _having(connection, select(schema.events), schema.events.c.id, event_ids)
+    return sorted((codec.event_of(row) for row in rows), key=lambda event: event.id)
+
+
+def notifications(
+    connection: Connection, states: Sequence[NotificationState], limit: int | None
+) -> list[Notification]:
+    """Notifications in these states (all when empty), newest first."""
+    table = schema.notifications
+    statement = select(table).order_by(table.c.id.desc()).limit(limit)
+    if states:
+        statement = statement.where(table.c.state.in_(states))
+    rows = connection.execute(statement).all()
+    told = _links(connection, [row.id for row in rows])
+    return [codec.notification_of(row, tuple(told[row.id])) for row in rows]
+
+
+def _links(connection: Connection, notification_ids: Sequence[int]) -> dict[int, list[int]]:
+    table = schema.notification_events.c
+    statement = select(schema.notification_events).order_by(table.notification_id, table.position)
+    told: dict[int, list[int]] = defaultdict(list)
+    for row in _having(connection, statement, table.notification_id, notification_ids):
+        told[row.notification_id].append(row.event_id)
+    return told
+
+
+def attempts(connection: Connection, notification_ids: Sequence[int]) -> list[Attempt]:
+    """The tries of these notifications, oldest first."""
+    table = schema.attempts
+    rows = _having(connection, select(table), table.c.notification_id, notification_ids)
+    found = [codec.attempt_of(row) for row in rows]
+    return sorted(found, key=lambda a: (a.at, a.notification_id, a.number))
+
+
+def _having(
+    connection: Connection, statement: Select[Any], column: Column[Any], values: Sequence[int]
+) -> Iterator[Row[Any]]:
+    """The rows whose *column* has one of *values*, which may be more than a statement takes."""
+    for start in range(0, len(values), VALUES_PER_STATEMENT):
+        part = values[start : start + VALUES_PER_STATEMENT]
+        yield from connection.execute(statement.where(column.in_(part)))

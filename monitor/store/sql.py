@@ -1,0 +1,190 @@
+"""The store in SQL, for SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol, Self
+
+from sqlalchemy import Connection, Engine, text
+
+from monitor.core.model import (
+    Alert,
+    Attempt,
+    Event,
+    Notification,
+    NotificationState,
+    Outage,
+    Sample,
+)
+from monitor.store import reading, writing
+from monitor.store.address import Address
+from monitor.store.base import (
+    Changes,
+    Retention,
+    Snapshot,
+    StoredKey,
+    StoredLedger,
+    StoreError,
+)
+from monitor.store.errors import translated
+from monitor.store.thinning import Thinner
+
+
+class Backend(Protocol):
+    """What SQLite and PostgreSQL do differently."""
+
+    label: str
+    dialect: str
+
+    def prepare(self) -> None:
+        """Refuse what is not ours; else create or upgrade it, unless opened to read only."""
+        ...
+
+    def writer(self) -> Engine:
+        """An engine with one connection, for transactions that write."""
+        ...
+
+    def reader(self) -> Engine:
+        """An engine whose connections cannot write."""
+        ...
+
+    def release(self) -> None:
+        """Give up the claim of one daemon; may be called twice."""
+        ...
+
+
+class SqlStore:
+    """A :class:`~monitor.store.base.Store` on a database; made by :meth:`open`.
+
+    Any thread may call any method: writes take turns, reads go on beside them.
+    """
+
+    def __init__(self, backend: Backend, *, readonly: bool) -> None:
+        self._backend = backend
+        self._label = backend.label
+        self._reader = backend.reader()
+        self._writer = None if readonly else backend.writer()
+        self._turn = threading.Lock()
+        self._writing = writing.Writer(backend.dialect)
+        self._thinner = Thinner()
+        self._closed = False
+
+    @classmethod
+    def open(cls, url: str, *, readonly: bool = False, lock: bool = False) -> Self:
+        """See :func:`monitor.store.open_store`."""
+        address = Address.parse(url)
+        with translated(address.label):
+            backend = address.backend(readonly=readonly, lock=lock)
+            backend.prepare()
+            return cls(backend, readonly=readonly)
+
+    def load(self) -> Snapshot:
+        """All that a start needs."""
+        with self._read() as connection:
+            return reading.snapshot(connection)
+
+    def write(self, batch: Sequence[Changes]) -> None:
+        """Write all of *batch* in one transaction."""
+        with self._write() as connection:
+            self._writing.write(connection, batch)
+
+    def keys(self) -> list[StoredKey]:
+        """All keys ever seen, by name."""
+        with self._read() as connection:
+            return reading.keys(connection)
+
+    def ledgers(self) -> list[StoredLedger]:
+        """All ledgers."""
+        with self._read() as connection:
+            return reading.ledgers(connection)
+
+    def samples(
+        self, key: str, meter: str | None, since: datetime, until: datetime
+    ) -> list[Sample]:
+        """Samples that overlap [since, until], oldest first."""
+        with self._read() as connection:
+            return reading.samples(connection, key, meter, since, until)
+
+    def outages(self, key: str, since: datetime, until: datetime) -> list[Outage]:
+        """Outages that overlap [since, until], oldest first."""
+        with self._read() as connection:
+            return reading.outages(connection, key, since, until)
+
+    def alerts(self, *, only_open: bool = False, limit: int = 100) -> list[Alert]:
+        """Alerts, newest first."""
+        with self._read() as connection:
+            return reading.alerts(connection, only_open=only_open, limit=limit)
+
+    def events(self, alert_ids: Sequence[int]) -> list[Event]:
+        """The recorded changes of these alerts, oldest first."""
+        with self._read() as connection:
+            return reading.events(connection, alert_ids)
+
+    def events_by_id(self, event_ids: Sequence[int]) -> list[Event]:
+        """Events by identity, oldest first."""
+        with self._read() as connection:
+            return reading.events_by_id(connection, event_ids)
+
+    def notifications(
+        self, *, states: Sequence[NotificationState] = (), limit: int = 100
+    ) -> list[Notification]:
+        """Notifications in these states (all when empty), newest first."""
+        with self._read() as connection:
+            return reading.notifications(connection, states, limit)
+
+    def attempts(self, notification_ids: Sequence[int]) -> list[Attempt]:
+        """The tries of these notifications, oldest first."""
+        with self._read() as connection:
+            return reading.attempts(connection, notification_ids)
+
+    def revive(self, notification_ids: Sequence[int], now: datetime) -> int:
+        """Make these dead notifications pending again, due *now*; returns how many were."""
+        with self._write() as connection:
+            return writing.revive(connection, notification_ids, now)
+
+    def ping(self) -> None:
+        """Raise :class:`StoreError` unless the store answers."""
+        with self._read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def thin(self, now: datetime, retention: Retention) -> int:
+        """Drop what retention no longer keeps; returns the number of samples dropped."""
+        with self._write() as connection:
+            return self._thinner.thin(connection, now, retention)
+
+    def close(self) -> None:
+        """Let go of all connections; may be called twice."""
+        self._closed = True
+        with self._turn, translated(self._label):
+            self._reader.dispose()
+            if self._writer is not None:
+                self._writer.dispose()
+            self._backend.release()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the store throughout."""
+        self._require_open()
+        with translated(self._label), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """A transaction that is committed, or undone by whatever is raised."""
+        self._require_open()
+        if self._writer is None:
+            raise StoreError(f"store {self._label}: it was opened to read only")
+        with self._turn, translated(self._label):
+            try:
+                with self._writer.begin() as connection:
+                    yield connection
+            except BaseException:
+                self._writing.forget()
+                raise
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"store {self._label}: it is closed")

@@ -1,0 +1,241 @@
+"""SQLite: one file, one writing connection, readers beside it (WAL).
+
+Nothing is opened for writing before the file is known to be ours, sound and not too new.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+
+from monitor.store import layout, schema
+from monitor.store.base import StoreUnusableError
+
+BUSY_SECONDS = 5.0
+"""How long a statement waits for another process, for example a reader's checkpoint."""
+
+CHECK_SECONDS = 0.25
+"""How long a start looks for corruption; small tables come first, see docs/storage.md."""
+
+WAL_LIMIT = 64 * 1024 * 1024
+"""The log is cut back to this size (bytes) after a checkpoint."""
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
+_STEPS_PER_LOOK_AT_THE_CLOCK = 10_000
+
+
+class SqliteBackend:
+    """A store in one file."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, readonly: bool, lock: bool) -> None:
+        self.label = str(path)
+        self._path = path
+        self._readonly = readonly
+        self._lock = lock
+        self._claim: int | None = None
+
+    def prepare(self) -> None:
+        """Refuse what is not ours; else create or upgrade it, unless opened to read only."""
+        if self._readonly:
+            self._inspect_to_read()
+            return
+        self._make_room()
+        if self._lock:
+            self._claim = self._take_lock()
+        try:
+            self._inspect_to_write()
+        except BaseException:
+            self.release()
+            raise
+
+    def writer(self) -> Engine:
+        """An engine with one connection; its transactions begin with the write lock."""
+        engine = _engine(lambda: self._connect("rw"), "BEGIN IMMEDIATE", pooled=1)
+        event.listen(engine, "connect", _prepare_writer)
+        return engine
+
+    def reader(self) -> Engine:
+        """An engine whose connections cannot write.
+
+        A store opened to read only connects anew each time: the daemon may come and go.
+        """
+        if self._readonly:
+            return _engine(self._connect_to_read, "BEGIN", pooled=0)
+        return _engine(lambda: self._connect("ro"), "BEGIN", pooled=4)
+
+    def release(self) -> None:
+        """Give up the claim of :meth:`prepare`."""
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,  # no implicit BEGIN: SQLAlchemy's begin event says it
+            check_same_thread=False,  # the pool gives a connection to one thread at a time
+        )
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """Read beside a daemon; where the directory forbids that and no daemon runs, without."""
+        try:
+            connection = self._connect("ro")
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
+        except sqlite3.OperationalError:
+            if self._beside("-wal").exists():
+                raise
+            connection = self._connect("ro&immutable=1")
+        return connection
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
+    def _make_room(self) -> None:
+        """The directory and an empty file that only this user may use."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def _take_lock(self) -> int:
+        """Hold the lock file; the system lets go of it when the process ends, however it does."""
+        path = self._beside(".lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise StoreUnusableError(
+                f"store {self.label}: another credit-monitor daemon uses it"
+                f" (process {owner or 'unknown'}): stop that one, or give this one another store"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+    def _inspect_to_read(self) -> None:
+        if not self._path.exists() or not self._header():
+            raise layout.no_data_yet(self.label)
+        engine = self.reader()
+        with engine.connect() as connection:
+            layout.require_current(layout.revision(connection, self.label), self.label)
+
+    def _inspect_to_write(self) -> None:
+        found = self._inspect() if self._header() else layout.EMPTY
+        if found == schema.HEAD:
+            return
+        claim = None if self._lock else self._take_lock()
+        try:
+            self._lay_out()
+        finally:
+            if claim is not None:
+                os.close(claim)
+
+    def _header(self) -> bytes:
+        """The first bytes of the file, none when it is empty; raises if they are not ours.
+
+        Layout: https://www.sqlite.org/fileformat2.html#the_database_header
+        """
+        with self._path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+        if not header:
+            return header
+        if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
+            raise StoreUnusableError(
+                f"store {self.label}: the file is not an SQLite database:"
+                " correct the path or move the file away"
+            )
+        if int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
+            raise StoreUnusableError(
+                f"store {self.label}: the file is another program's database: correct the path"
+            )
+        return header
+
+    def _inspect(self) -> str:
+        """The revision of a sound file, found without a trace: no log, no index of it."""
+        engine = _engine(self._connect_to_inspect, "BEGIN", pooled=0)
+        with engine.connect() as connection:
+            found = layout.revision(connection, self.label)
+            layout.require_known(found, self.label)
+            if found != layout.EMPTY:
+                self._look_for_corruption(connection)
+        return found
+
+    def _connect_to_inspect(self) -> sqlite3.Connection:
+        if self._beside("-journal").exists():
+            return self._connect("rw")  # a creation or upgrade was cut off: SQLite undoes it
+        if _size(self._beside("-wal")):
+            return self._connect("ro")
+        return self._connect("ro&immutable=1")
+
+    def _look_for_corruption(self, connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, sqlite3.Connection):
+            raise TypeError("SQLite is reached through sqlite3")
+        deadline = time.monotonic() + CHECK_SECONDS
+        driver.set_progress_handler(
+            lambda: time.monotonic() > deadline, _STEPS_PER_LOOK_AT_THE_CLOCK
+        )
+        tables = [table.name for table in schema.metadata.tables.values()]
+        try:
+            for table in sorted(tables, key=lambda name: name == schema.samples.name):
+                self._check_table(driver, table)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_INTERRUPT":
+                raise
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def _check_table(self, driver: sqlite3.Connection, table: str) -> None:
+        (verdict,) = driver.execute(f"PRAGMA quick_check({table!r})").fetchone()
+        if verdict != "ok":
+            raise StoreUnusableError(
+                f"store {self.label}: the file is corrupt ({verdict.splitlines()[-1]}):"
+                " move it away (a new one is begun) or restore a backup"
+            )
+
+    def _lay_out(self) -> None:
+        """Create or upgrade in one transaction.
+
+        A new file is no WAL file yet, so its header says whose it is from the first commit on.
+        """
+        engine = _engine(lambda: self._connect("rw"), "BEGIN IMMEDIATE", pooled=0)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            layout.ensure(connection, self.label)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], begin: str, *, pooled: int) -> Engine:
+    """An engine that keeps up to *pooled* connections and begins transactions with *begin*."""
+    pool = QueuePool(connect, pool_size=pooled, max_overflow=0) if pooled else NullPool(connect)
+    engine = create_engine("sqlite+pysqlite://", pool=pool)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _prepare_writer(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
