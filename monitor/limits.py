@@ -20,6 +20,8 @@ HEADROOM = 2.0
 """How much faster than its schedule a group may go when no rate is configured, to catch up."""
 BURST_SECONDS = 0.1
 """What a rate allows in this time may start at once: the keys of one tick, not a second's worth."""
+ROUNDING = 1e-9
+"""Seconds that floats may be off; nobody waits for so little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class RateLimit:
     def take(self, now: float) -> float:
         """0.0 if a start at *now* is allowed (and then counted), else the seconds to wait."""
         wait = self._expected - self._tolerance - now
-        if wait > 0:
+        if wait > ROUNDING:
             return wait
         self._expected = max(self._expected, now) + self._gap
         return 0.0
