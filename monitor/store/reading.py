@@ -152,6 +152,26 @@ def notifications(
     return [codec.notification_of(row, tuple(told[row.id])) for row in rows]
 
 
+def notifications_of(connection: Connection, event_ids: Sequence[int]) -> list[Notification]:
+    """The notifications that tell any of these events, oldest first."""
+    links, table = schema.notification_events, schema.notifications
+    linked = _having(connection, select(links), links.c.event_id, event_ids)
+    ids = sorted({row.notification_id for row in linked})
+    rows = list(_having(connection, select(table), table.c.id, ids))
+    told = _links(connection, ids)
+    found = [codec.notification_of(row, tuple(told[row.id])) for row in rows]
+    return sorted(found, key=lambda notification: notification.id)
+
+
+def count_notifications(connection: Connection) -> dict[NotificationState, int]:
+    """How many notifications are in each state; every state is in the answer."""
+    state = schema.notifications.c.state
+    rows = connection.execute(select(state, func.count()).group_by(state))
+    return dict.fromkeys(NotificationState, 0) | {
+        NotificationState(word): number for word, number in rows
+    }
+
+
 def _links(connection: Connection, notification_ids: Sequence[int]) -> dict[int, list[int]]:
     table = schema.notification_events.c
     statement = select(schema.notification_events).order_by(table.notification_id, table.position)

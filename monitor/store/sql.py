@@ -135,6 +135,16 @@ class SqlStore:
         with self._read() as connection:
             return reading.notifications(connection, states, limit)
 
+    def notifications_of(self, event_ids: Sequence[int]) -> list[Notification]:
+        """The notifications that tell any of these events, oldest first."""
+        with self._read() as connection:
+            return reading.notifications_of(connection, event_ids)
+
+    def count_notifications(self) -> dict[NotificationState, int]:
+        """How many notifications are in each state; every state is in the answer."""
+        with self._read() as connection:
+            return reading.count_notifications(connection)
+
     def attempts(self, notification_ids: Sequence[int]) -> list[Attempt]:
         """The tries of these notifications, oldest first."""
         with self._read() as connection:
