@@ -29,6 +29,7 @@ from monitor.core.model import (
     Severity,
     Subject,
 )
+from monitor.pipeline import SAVE_EVERY
 from monitor.store.base import Store, StoredKey
 from monitor.world import STALE_AFTER_INTERVALS, WatchedKey
 
@@ -153,9 +154,10 @@ OPEN_ALERTS_LIMIT = 100_000
 def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None = None) -> Overview:
     """The keys of the configuration with what the store knows of them.
 
-    Keys that were never polled are listed as unknown, keys that left the configuration are not
-    listed.  With *watched* None the configuration is not known: every stored key is listed, and
-    freshness is judged by the default interval.
+    A balance is fresh for three intervals, and a minute more because an unchanged one is written
+    only once a minute.  Keys that were never polled are listed as unknown, keys that left the
+    configuration are not listed.  With *watched* None the configuration is not known: every stored
+    key is listed, and freshness is judged by the default interval.
     """
     stored = _stored_by_name(store)
     if watched is None:
@@ -195,7 +197,7 @@ def _last_poll(stored: StoredKey | None) -> datetime | None:
 
 
 def _is_current(at: datetime, now: datetime, interval: timedelta) -> bool:
-    return now - at <= STALE_AFTER_INTERVALS * interval
+    return now - at <= STALE_AFTER_INTERVALS * interval + SAVE_EVERY
 
 
 def _key(
@@ -272,6 +274,11 @@ def concerns(subject: Subject, key: WatchedKey) -> bool:
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:
     return max((alert.severity for alert in alerts), key=lambda s: s.rank, default=None)
+
+
+def key_names(store: Store) -> list[str]:
+    """All keys of which anything is recorded, by name."""
+    return list(_stored_by_name(store))
 
 
 def key_history(store: Store, key: str, since: datetime, until: datetime) -> KeyHistory | None:
