@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Context, Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler
+from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PlainSerializer
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -107,7 +107,12 @@ class _DurationSchema:
         return {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["5m", "1h30m"]}
 
 
-Duration = Annotated[timedelta, BeforeValidator(_to_duration), _DurationSchema]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_to_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    _DurationSchema,
+]
 """A configuration field that reads ``5m`` and holds a timedelta."""
 
 
