@@ -56,6 +56,11 @@ class Announcer:
         """The identity of the next new alert."""
         return self._alert_id + 1
 
+    @property
+    def last_notification_id(self) -> int:
+        """The newest notification's identity."""
+        return self._notification_id
+
     def apply(self, transition: Transition, changes: Changes) -> None:
         """Move the alert on in memory, record the change, and enqueue it for the channels."""
         alert = transition.alert

@@ -145,9 +145,9 @@ class Outbox:
             else:
                 worker.accept(notification, known)
 
-    def holds(self, notification_id: int) -> bool:
-        """Whether this notification waits here."""
-        return any(notification_id in worker.entries for worker in self._workers.values())
+    def held(self) -> set[int]:
+        """The notifications that wait here."""
+        return {i for worker in self._workers.values() for i in worker.entries}
 
     def pending(self) -> dict[str, tuple[int, float]]:
         """Per channel: how many notifications wait, and the age of the oldest in seconds."""
@@ -332,7 +332,6 @@ def _seconds(notification: Notification) -> float:
 def _lateness(entries: Sequence[_Entry], now: datetime) -> Lateness | None:
     """Whether, how much and why a message comes late; the oldest notification decides."""
     first = min(entries, key=lambda e: e.notification.due_at).notification
-    by = now - first.due_at
-    if by < LATE_AFTER:
+    if now - first.due_at < LATE_AFTER:
         return None
-    return Lateness(by=by, reason=first.error or "credit-monitor was not running")
+    return Lateness(due_at=first.due_at, cause=first.error or "credit-monitor was not running")

@@ -1,0 +1,311 @@
+"""The composition root: builds every part, starts them in order, stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from monitor import __version__
+from monitor.announcer import Announcer
+from monitor.clock import Clock
+from monitor.config.models import ChannelSettings, Settings
+from monitor.core.messages import Lateness, Message, compose
+from monitor.core.model import Event, Notification, NotificationState, Observation
+from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
+from monitor.delivery.senders import make_sender
+from monitor.limits import Limit
+from monitor.metrics import Metrics
+from monitor.pipeline import Pipeline
+from monitor.poller import Poller, PollJob
+from monitor.providers import JsonKey, KeySettings
+from monitor.providers.http import HttpClient
+from monitor.recorder import Recorder
+from monitor.store import open_store
+from monitor.store.base import Changes, Retention, Snapshot, Store, StoreError
+from monitor.timers import Timers
+from monitor.web import WebContext, WebServer
+from monitor.world import WatchedKey, World, restore
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY = timedelta(seconds=5)
+ADOPT_EVERY = timedelta(seconds=10)
+THIN_EVERY = timedelta(minutes=10)
+CLOCK_STEP = timedelta(seconds=30)
+"""The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
+
+SCHEDULE_LAG = 10.0
+"""Real seconds of lag after which the daemon no longer calls itself ready."""
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises what kept it from starting (store, port, channel)."""
+    asyncio.run(_run_until_signal(settings))
+
+
+async def _run_until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Daemon(settings, clock=Clock()):
+        await stop.wait()
+        log.info("stopping")
+
+
+class Daemon:
+    """Everything that runs; use it as ``async with Daemon(settings, clock=Clock()) as daemon``."""
+
+    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.metrics = Metrics(__version__)
+        self._rng = random.Random()  # noqa: S311 - jitter
+        self._stack = AsyncExitStack()
+        self._last_sweep = (clock.now(), clock.monotonic())
+        self.world: World
+        self.web: WebServer | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start everything; on an error what was started is stopped again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop everything within ten seconds; nothing decided is lost."""
+        await self._stack.aclose()
+        log.info("stopped")
+
+    # -- start ------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        settings, now = self.settings, self.clock.now()
+        channels = _channels(settings)
+        store = open_store(settings.store.get_secret_value(), lock=True)
+        self._stack.callback(store.close)
+        snapshot = store.load()
+        providers = [(key, key.build()) for key in settings.keys]
+        self.world = restore([_watched(k, p.limit_group) for k, p in providers], snapshot)
+        self._start_recording(store)
+        self._start_delivery(channels, snapshot)
+        announcer = self._announcer = Announcer(
+            self.world,
+            channels,
+            group_wait=settings.notify.group_wait,
+            tell_resolved=settings.notify.resolved,
+            snapshot=snapshot,
+        )
+        self._pipeline = Pipeline(self.world, announcer, now)
+        self._recorder.add(self._pipeline.start(now))
+        self.metrics.preset(sorted({k.provider for k in settings.keys}), [c.name for c in channels])
+        self.metrics.config_reload(True, datetime.now(UTC))
+        await self._start_web(store)
+        jobs = [
+            PollJob(
+                name=key.name,
+                provider_name=key.provider,
+                provider=provider,
+                interval=key.interval,
+                timeout=key.timeout,
+            )
+            for key, provider in providers
+        ]
+        await self._start_polling(jobs)
+        log.info("watching %d keys, telling %s", len(jobs), ", ".join(c.name for c in channels))
+
+    def _start_recording(self, store: Store) -> None:
+        self._recorder = Recorder(
+            store, released=self._released, failed=self.metrics.store_error, clock=self.clock
+        )
+        self._recorder.start()
+        self._on_stop("recorder", lambda: self._recorder.stop(3.0))
+
+    def _start_delivery(self, channels: Sequence[ChannelSettings], snapshot: Snapshot) -> None:
+        timeout = self.settings.notify.timeout
+        senders = {
+            c.name: make_sender(
+                c.url.get_secret_value(), name=c.name, timeout=timeout.total_seconds()
+            )
+            for c in channels
+        }
+        context = OutboxContext(
+            compose=_compose,
+            settle=self._settle,
+            record=self._recorder.add,
+            listener=self.metrics,
+            policy=OutboxPolicy(timeout=timeout, give_up_after=self.settings.notify.give_up_after),
+            clock=self.clock,
+            rng=self._rng,
+        )
+        self._outbox = Outbox(senders, context)
+        self._outbox.accept(snapshot.notifications, snapshot.events)
+        self._outbox.start()
+        self.metrics.watch_outbox(self._outbox.pending)
+        self._on_stop("delivery", lambda: self._outbox.stop(2.5))
+
+    async def _start_web(self, store: Store) -> None:
+        if self.settings.web is None:
+            return
+        context = WebContext(
+            store=store,
+            world=self.world,
+            metrics=self.metrics,
+            clock=self.clock,
+            health=self.problems,
+            version=__version__,
+        )
+        server = WebServer(context, self.settings.web.host, self.settings.web.port)
+        await server.start()
+        self.web = server
+        self._on_stop("web", server.stop)
+
+    async def _start_polling(self, jobs: Iterable[PollJob]) -> None:
+        http = HttpClient(ca_file=self.settings.http.ca_file)
+        self._on_stop("connections", http.aclose)
+        self._on_stop("last times", self._finish)
+        timers = Timers(self.clock, failed=lambda name: log.error("job %s failed", name))
+        self._poller = Poller(
+            jobs,
+            http=http,
+            observe=self._observe,
+            listener=self.metrics,
+            limits=self._limit,
+            clock=self.clock,
+            timers=timers,
+            random=self._rng,
+        )
+        self._on_stop("timers", lambda: timers.stop(0.5))
+        self._on_stop("polls", lambda: self._poller.stop(2.0))
+        # Housekeeping keeps its pace on the wall, however fast the clock of a demo runs.
+        speed = self.clock.speed
+        timers.every("sweep", max(SWEEP_EVERY, timedelta(seconds=0.25 * speed)), self._sweep)
+        timers.every("adopt", ADOPT_EVERY * speed, self._adopt)
+        timers.every("thin", THIN_EVERY * speed, self._thin)
+        timers.start()
+        await self._poller.start()
+
+    def _limit(self, group: str, provider: str) -> Limit:
+        limit = self.settings.limit(provider, group)
+        return Limit(rate=limit.rate, concurrency=limit.concurrency)
+
+    def _on_stop(self, name: str, stop: Callable[[], Awaitable[object]]) -> None:
+        """Register one step of the shutdown: a step that fails does not keep the others back."""
+
+        async def step() -> None:
+            try:
+                await stop()
+            except Exception:  # boundary: whatever one part does, the others have to stop
+                log.exception("stopping %s failed", name)
+
+        self._stack.push_async_callback(step)
+
+    # -- flow -------------------------------------------------------------------------------
+
+    def _observe(self, observation: Observation) -> None:
+        self._recorder.add(self._pipeline.observe(observation))
+
+    def _released(self, changes: Changes) -> None:
+        """Changes are recorded: hand new notifications to delivery.
+
+        What the outbox itself had to record (attempts) is not handed back to it.
+        """
+        if changes.notifications and not changes.attempts:
+            self._outbox.accept(changes.notifications, changes.events)
+
+    async def _settle(self, notification_ids: Iterable[int]) -> None:
+        for notification_id in notification_ids:
+            self._announcer.close_group(notification_id)
+        await self._recorder.settled()
+
+    async def _sweep(self) -> None:
+        now, steady = self.clock.now(), self.clock.monotonic()
+        before, steady_before = self._last_sweep
+        step = (now - before) - timedelta(seconds=steady - steady_before)
+        self._last_sweep = (now, steady)
+        if abs(step) > CLOCK_STEP:
+            log.warning("the wall clock was set by %s", step)
+            self._pipeline.clock_stepped(step, now)
+        self._recorder.add(self._pipeline.sweep(now))
+
+    async def _adopt(self) -> None:
+        """Take up notifications that another process revived (``notify retry``)."""
+        newest = self._announcer.last_notification_id
+        held = self._outbox.held()
+        await self._recorder.settled()
+        try:
+            found, events = await self._recorder.call(_pending_with_events)
+        except StoreError:
+            return  # counted and retried by the recorder
+        # What was waiting here before may just have been delivered, and what is newer than that is
+        # on its way here: neither must be sent a second time.
+        held |= self._outbox.held()
+        revived = [n for n in found if n.id <= newest and n.id not in held]
+        self._outbox.accept(revived, events)
+
+    async def _thin(self) -> None:
+        keep = self.settings.retention
+        retention = Retention(
+            samples_days=keep.samples.days,
+            thinned_days=keep.thinned.days,
+            records_days=keep.records.days,
+        )
+        now = self.clock.now()
+        try:
+            dropped = await self._recorder.call(lambda store: store.thin(now, retention))
+        except StoreError as error:
+            self.metrics.store_error()
+            log.error("thinning the store failed: %s", error)
+        else:
+            log.debug("thinned the store by %d samples", dropped)
+
+    async def _finish(self) -> None:
+        self._recorder.add(self._pipeline.finish())
+
+    def problems(self) -> list[str]:
+        """What keeps this process from doing its work; empty when it is ready."""
+        found = []
+        if self._recorder.error:
+            found.append(f"the store fails: {self._recorder.error}")
+        if self._poller.lag() > SCHEDULE_LAG:
+            found.append(f"polls are {self._poller.lag():.0f} s behind their schedule")
+        return found
+
+
+def _pending_with_events(store: Store) -> tuple[list[Notification], list[Event]]:
+    found = store.notifications(states=[NotificationState.PENDING], limit=1000)
+    return found, store.events_by_id([i for n in found for i in n.event_ids])
+
+
+def _compose(events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
+    return compose(events, now=now, late=late)
+
+
+def _channels(settings: Settings) -> Sequence[ChannelSettings]:
+    """The configured channels; without any, alerts are at least printed."""
+    if settings.channels:
+        return settings.channels
+    log.warning("no channel is configured: alerts are only printed here and shown on the page")
+    return (ChannelSettings.model_validate({"name": "console", "url": "console:"}),)
+
+
+def _watched(key: KeySettings, limit_group: str) -> WatchedKey:
+    return WatchedKey(
+        name=key.name,
+        provider=key.provider,
+        account=key.account or "",
+        tags=key.tags,
+        origin=limit_group if isinstance(key, JsonKey) else key.provider,
+        interval=key.interval,
+        rules=key.rules,
+        top_up_url=key.top_up_url,
+    )

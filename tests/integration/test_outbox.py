@@ -1,0 +1,308 @@
+"""The outbox on a real event loop, with channels that take, refuse, hang or fail for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from monitor.clock import Clock
+from monitor.core.messages import Lateness, Message
+from monitor.core.model import (
+    Change,
+    Event,
+    Facts,
+    Notification,
+    NotificationState,
+    Severity,
+    Subject,
+    Why,
+)
+from monitor.delivery.base import Delivery, Outcome
+from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy, conclude, retry_delay
+from monitor.store.base import Changes
+
+TAKEN = Delivery(outcome=Outcome.DELIVERED)
+BUSY = Delivery(outcome=Outcome.RETRY, detail="HTTP 503")
+REFUSED = Delivery(outcome=Outcome.REFUSED, detail="HTTP 400")
+
+
+class Receiver:
+    """A channel that answers as told; without instructions it takes everything."""
+
+    def __init__(self) -> None:
+        self.answers: list[Delivery | float | Exception] = []
+        self.got: list[Message] = []
+        self.tried = 0
+        self.poison = ""
+        self.closed = False
+        self.changed = asyncio.Event()
+
+    async def send(self, message: Message) -> Delivery:
+        self.tried += 1
+        self.changed.set()
+        answer = self.answers.pop(0) if self.answers else TAKEN
+        if self.poison and self.poison in message.title:
+            return REFUSED
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, float):
+            await asyncio.sleep(answer)
+            return TAKEN
+        if answer is TAKEN:
+            self.got.append(message)
+        return answer
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Office:
+    """An outbox with two channels, and a record of what it wanted recorded."""
+
+    def __init__(self, *, timeout: float = 0.2, give_up_after: float = 3600) -> None:
+        self.clock = Clock(speed=200)
+        self.channels = {"ops": Receiver(), "mail": Receiver()}
+        self.rows: dict[int, Notification] = {}
+        self.attempts: list[tuple[int, int, str]] = []
+        self.settled: list[list[int]] = []
+        self.told: list[tuple[str, str]] = []
+        self.changed = asyncio.Event()
+        self.outbox = Outbox(
+            self.channels,
+            OutboxContext(
+                compose=self._compose,
+                settle=self._settle,
+                record=self._record,
+                listener=self,
+                policy=OutboxPolicy(
+                    timeout=timedelta(seconds=timeout),
+                    give_up_after=timedelta(seconds=give_up_after),
+                ),
+                clock=self.clock,
+                rng=random.Random(1),
+            ),
+        )
+
+    def _compose(self, events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
+        title = " ".join(str(e.id) for e in events)
+        notes = (late.cause,) if late else ()
+        return Message(title=title, severity=None, stories=(), notes=notes)
+
+    async def _settle(self, ids: Iterable[int]) -> None:
+        self.settled.append(list(ids))
+
+    def _record(self, changes: Changes) -> None:
+        self.rows |= {n.id: n for n in changes.notifications}
+        self.attempts += [(a.notification_id, a.number, a.outcome) for a in changes.attempts]
+        self.changed.set()
+
+    def notification(self, channel: str, outcome: str) -> None:
+        self.told.append((channel, outcome))
+
+    def notification_delay(self, channel: str, seconds: float) -> None:
+        assert seconds >= 0
+
+    def post(self, number: int, channel: str = "ops", *, wait: float = 0) -> Notification:
+        now = self.clock.now()
+        notification = Notification(
+            id=number,
+            channel=channel,
+            event_ids=(number,),
+            created_at=now,
+            due_at=now + timedelta(seconds=wait),
+            next_attempt_at=now + timedelta(seconds=wait),
+        )
+        self.outbox.accept([notification], [event(number, now)])
+        return notification
+
+    async def until(self, number: int, state: NotificationState) -> Notification:
+        async with asyncio.timeout(10):
+            while number not in self.rows or self.rows[number].state is not state:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.rows[number]
+
+
+def event(number: int, now: datetime) -> Event:
+    return Event(
+        id=number,
+        alert_id=number,
+        subject=Subject("kie", "", "studio"),
+        meter="balance",
+        rule="low_balance",
+        change=Change.FIRED,
+        why=Why.NEW,
+        told=True,
+        severity=Severity.WARNING,
+        at=now,
+        opened_at=now,
+        facts=Facts(),
+    )
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    made = Office()
+    made.outbox.start()
+    yield made
+    await made.outbox.stop(1)
+
+
+async def test_a_notification_is_sent_when_due_and_recorded_as_delivered(office: Office) -> None:
+    office.post(1, wait=10)
+    assert office.outbox.pending()["ops"][0] == 1
+    done = await office.until(1, NotificationState.DELIVERED)
+    assert done.finished_at is not None
+    assert done.finished_at >= done.due_at
+    assert office.attempts == [(1, 1, "delivered")]
+    assert office.settled == [[1]], "its group is closed and recorded before it leaves"
+    assert office.outbox.pending()["ops"] == (0, 0.0)
+
+
+async def test_a_failing_channel_is_retried_until_it_takes_the_message(office: Office) -> None:
+    ops = office.channels["ops"]
+    ops.answers = [BUSY, RuntimeError("a bug"), BUSY]
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    assert [outcome for _, _, outcome in office.attempts] == [
+        "retry",
+        "retry",
+        "retry",
+        "delivered",
+    ]
+    assert [number for _, number, _ in office.attempts] == [1, 2, 3, 4]
+
+
+async def test_a_hanging_channel_is_cut_off_and_holds_up_nobody_else(office: Office) -> None:
+    office.channels["ops"].answers = [60.0]
+    office.post(1, "ops")
+    office.post(2, "mail")
+    await office.until(2, NotificationState.DELIVERED)
+    assert 1 not in office.rows
+    await office.until(1, NotificationState.DELIVERED)
+    assert office.attempts[1] == (1, 1, "retry")
+
+
+async def test_what_waited_during_an_outage_leaves_as_one_message_that_says_why(
+    office: Office,
+) -> None:
+    ops = office.channels["ops"]
+    ops.answers = [BUSY] * 5
+    office.post(1)
+    await office.until(1, NotificationState.PENDING)
+    for number in (2, 3, 4):
+        office.post(number)
+    await office.until(4, NotificationState.DELIVERED)
+    assert [m.title for m in ops.got] == ["1 2 3 4"]
+    assert ops.got[0].notes == ("HTTP 503",)
+
+
+async def test_a_refusal_is_final_and_visible(office: Office) -> None:
+    office.channels["ops"].answers = [REFUSED]
+    office.post(1)
+    dead = await office.until(1, NotificationState.DEAD)
+    assert dead.error == "HTTP 400"
+    assert office.told == [("ops", "refused")]
+
+
+async def test_one_message_that_is_refused_does_not_take_the_others_with_it(
+    office: Office,
+) -> None:
+    ops = office.channels["ops"]
+    ops.poison = "2"
+    for number in (1, 2, 3):
+        office.post(number)
+    await office.until(2, NotificationState.DEAD)
+    await office.until(3, NotificationState.DELIVERED)
+    await office.until(1, NotificationState.DELIVERED)
+    assert [m.title for m in ops.got] == ["1", "3"]
+
+
+async def test_a_notification_that_no_longer_matters_is_given_up() -> None:
+    office = Office(give_up_after=60)
+    office.outbox.start()
+    office.channels["ops"].answers = [BUSY] * 99
+    office.post(1)
+    dead = await office.until(1, NotificationState.DEAD)
+    assert dead.error == "given up: HTTP 503"
+    assert office.told[-1] == ("ops", "expired")
+    await office.outbox.stop(1)
+
+
+async def test_a_newer_version_of_a_waiting_notification_brings_its_events(office: Office) -> None:
+    first = office.post(1, wait=20)
+    now = office.clock.now()
+    office.outbox.accept([replace(first, event_ids=(1, 7))], [event(7, now)])
+    await office.until(1, NotificationState.DELIVERED)
+    assert [m.title for m in office.channels["ops"].got] == ["1 7"]
+
+
+async def test_a_channel_that_left_the_configuration_gets_dead_letters(office: Office) -> None:
+    office.post(1, "gone")
+    dead = await office.until(1, NotificationState.DEAD)
+    assert dead.error == "the channel is no longer configured"
+
+
+async def test_the_wall_clock_set_back_delays_nothing_for_hours(office: Office) -> None:
+    now = office.clock.now()
+    stuck = Notification(
+        id=1,
+        channel="ops",
+        event_ids=(1,),
+        created_at=now + timedelta(days=1),
+        due_at=now + timedelta(days=1, seconds=10),
+        next_attempt_at=now + timedelta(days=1, seconds=10),
+    )
+    office.outbox.accept([stuck], [event(1, now)])
+    await office.until(1, NotificationState.DELIVERED)
+
+
+async def test_stop_lets_a_send_end_and_leaves_the_rest_for_the_next_start() -> None:
+    office = Office(timeout=30)
+    office.outbox.start()
+    ops = office.channels["ops"]
+    ops.answers = [0.1]
+    office.post(1)
+    office.post(2, wait=100_000)
+    async with asyncio.timeout(5):
+        await ops.changed.wait()
+    await office.outbox.stop(5)
+    assert office.rows[1].state is NotificationState.DELIVERED
+    assert 2 not in office.rows
+    assert ops.closed
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retry_after", "seconds"),
+    [
+        pytest.param(1, None, 5, id="the first retry comes after five seconds"),
+        pytest.param(3, None, 20, id="then the wait doubles"),
+        pytest.param(40, None, 300, id="up to five minutes"),
+        pytest.param(1, 120, 120, id="a channel's own wish is honoured"),
+        pytest.param(1, 1, 5, id="but not a shorter one"),
+        pytest.param(1, 10**6, 3600, id="nor one of more than an hour"),
+    ],
+)
+def test_the_wait_between_retries(attempts: int, retry_after: int | None, seconds: int) -> None:
+    wish = None if retry_after is None else timedelta(seconds=retry_after)
+    assert retry_delay(attempts, wish, jitter=0.5) == timedelta(seconds=seconds)
+    low, high = (retry_delay(attempts, None, jitter=j) for j in (0.0, 0.999))
+    assert low < high
+
+
+def test_the_outcome_of_an_attempt_keeps_the_error_until_it_is_delivered() -> None:
+    now = Clock().now()
+    note = Notification(
+        id=1, channel="c", event_ids=(1,), created_at=now, due_at=now, next_attempt_at=now
+    )
+    day = timedelta(days=1)
+    failed, outcome = conclude(note, BUSY, now=now, give_up_after=day, jitter=0.5)
+    assert (outcome, failed.error, failed.attempts) == ("retry", "HTTP 503", 1)
+    assert failed.next_attempt_at == now + timedelta(seconds=5)
+    done, outcome = conclude(failed, TAKEN, now=now, give_up_after=day, jitter=0.5)
+    assert (outcome, done.error, done.state) == ("delivered", "", NotificationState.DELIVERED)
