@@ -35,11 +35,11 @@ class _SteadyScheduler(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3
 
     def __init__(self) -> None:
         super().__init__(timezone=UTC)
-        self._offset = time.time() - time.monotonic()
+        self._offset = _wall().timestamp() - time.monotonic()
 
     def wakeup(self) -> None:
         """Called by the timer and after every change of a job."""
-        offset = time.time() - time.monotonic()
+        offset = _wall().timestamp() - time.monotonic()
         step, self._offset = offset - self._offset, offset
         if abs(step) > STEP:
             for job in self.get_jobs():
