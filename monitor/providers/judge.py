@@ -25,7 +25,8 @@ LONGEST_WAIT = timedelta(days=1)
 """However long a provider asks us to wait, a key is tried once a day."""
 
 _MAGNITUDE = 30
-"""Powers of ten beyond which a number is no amount of credit."""
+_PLACES = 100
+"""Powers of ten and decimal places beyond which a number is no amount of credit."""
 
 _BY_STATUS = {
     401: Reason.UNAUTHORIZED,
@@ -122,23 +123,29 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def amount(value: object, path: str) -> Decimal:
-    """The exact amount in *value*, a JSON number or decimal text; raises ``bad_response``.
+def exact(value: object) -> Decimal:
+    """The exact amount in *value*, a JSON number or decimal text; raises ``ValueError``.
 
-    *path* names the place for the person; the value itself is never repeated.
+    The text of the error goes on after a name ("is null") and never repeats the value.
     """
     if value is None:
-        raise PollError(Reason.BAD_RESPONSE, f"{path} is null")
+        raise ValueError("is null")
+    if isinstance(value, dict | list):
+        raise ValueError("is a list or object, not a number")  # noqa: TRY004 - bad data, not a bug
+    number = parse_amount(value)
+    lowest = number.as_tuple().exponent
+    if number.adjusted() > _MAGNITUDE or not isinstance(lowest, int) or lowest < -_PLACES:
+        raise ValueError("is beyond any amount of credit")
+    return number.copy_abs() if number.is_zero() else number  # JSON knows -0, nobody owns it
+
+
+def amount(value: object, path: str) -> Decimal:
+    """The exact amount in *value*; raises ``bad_response`` that names *path*."""
     try:
-        number = parse_amount(value)
+        return exact(value)
     except ValueError as error:
-        problem = str(error)
-        if isinstance(value, dict | list):
-            problem = "is not a number but a list or object"
-        raise PollError(Reason.BAD_RESPONSE, f"{path} {problem}") from None
-    if number and abs(number.adjusted()) > _MAGNITUDE:
-        raise PollError(Reason.BAD_RESPONSE, f"{path} is beyond any amount")
-    return number
+        problem = f"{path} {error}"
+    raise PollError(Reason.BAD_RESPONSE, problem)
 
 
 def words_in(document: object) -> str:

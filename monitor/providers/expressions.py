@@ -1,0 +1,396 @@
+"""Expressions over a JSON document: paths, exact arithmetic and comparisons, nothing else.
+
+``limit - used``, ``sum(remains[].credit_remain)``, ``only(infos[currency == "USD"].total)``:
+Python's own parser reads the text, a closed list of node types is compiled into functions, and
+nothing else ever runs.  Numbers are Decimals before they are used.  What is not there is an error
+with the name of its path, never a zero, and never a part of the document.
+``docs/decisions/0004-expressions.md`` says why this is not a library.
+"""
+
+from __future__ import annotations
+
+import ast
+import decimal
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Self
+
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from monitor.providers.judge import exact
+
+LENGTH_LIMIT = 500
+"""Characters of an expression; it bounds the nesting too."""
+
+DOCUMENT = "answer"
+"""The name of the whole document: for a list at the top, or a member whose name is no word."""
+
+_CONTEXT = decimal.Context(
+    prec=500, traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow]
+)
+_DIVISION = decimal.Context(
+    prec=28, traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow]
+)
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be read, or that has no value for a document."""
+
+
+class MissingError(ExpressionError):
+    """A path that the document does not have."""
+
+
+class Expression:
+    """A checked expression, made from the text in the configuration."""
+
+    __slots__ = ("_step", "text")
+
+    def __init__(self, text: str) -> None:
+        """Raise :class:`ExpressionError` for a text that is not of this language."""
+        self.text = text.strip()
+        self._step = _Compiler(self.text).compile()
+
+    def value(self, document: Any) -> Any:
+        """The value for *document*; raises :class:`ExpressionError`."""
+        try:
+            with decimal.localcontext(_CONTEXT):
+                return self._step(_Scope(document, document))
+        except decimal.DivisionByZero:
+            problem = "divides by zero"
+        except decimal.DecimalException:
+            problem = "has no exact value"
+        raise ExpressionError(f"{self.text} {problem}")
+
+    def amount(self, document: Any) -> Decimal | None:
+        """The value as an exact number, None for null; raises :class:`ExpressionError`."""
+        value = self.value(document)
+        return None if value is None else _number(value, self.text)
+
+    def holds(self, document: Any) -> bool:
+        """Whether the value is true; raises :class:`ExpressionError` if it is neither."""
+        return _truth(self.value(document), self.text)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """From what stands in the configuration; raises ``ValueError``."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, str):
+            raise ExpressionError("an expression is a text such as limit - used")
+        return cls(value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(_text_of),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "maxLength": LENGTH_LIMIT, "examples": ["limit - used"]}
+
+
+def _text_of(expression: Expression) -> str:
+    return expression.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The whole document, and the value that plain names look into (in a filter: one element)."""
+
+    document: Any
+    here: Any
+
+
+_Step = Callable[[_Scope], Any]
+
+
+class _Each(list[Any]):
+    """What ``[]`` or a filter selected: several values, each of which is followed further."""
+
+
+_WORDS = {"null": None, "true": True, "false": False}
+_ARITHMETIC: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: _DIVISION.divide,
+}
+_ORDER: dict[type[ast.cmpop], Callable[[Decimal, Decimal], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_QUOTED_OR_EACH = re.compile(r"""("[^"]*"|'[^']*')|\[\s*\]|\.\.\.""")
+
+
+class _Compiler:
+    """Turns one text into a function; every check happens here, when the file is loaded."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._handlers: tuple[tuple[type[ast.expr], Callable[[Any], _Step]], ...] = (
+            (ast.Constant, self._constant),
+            (ast.Name, _name),
+            (ast.Attribute, lambda node: self._member(node, node.attr)),
+            (ast.Subscript, self._subscript),
+            (ast.BinOp, self._arithmetic),
+            (ast.UnaryOp, self._unary),
+            (ast.BoolOp, self._logic),
+            (ast.Compare, self._comparison),
+            (ast.Call, self._call),
+        )
+
+    def compile(self) -> _Step:
+        """The function; raises :class:`ExpressionError` with what is wrong and what to write."""
+        if not 0 < len(self._text) <= LENGTH_LIMIT:
+            raise ExpressionError(f"an expression has 1 to {LENGTH_LIMIT} characters")
+        if "\\" in self._text:
+            raise ExpressionError("an expression has no backslash")
+        try:
+            self._text = _QUOTED_OR_EACH.sub(_each_for_python, self._text)
+            return self._step(ast.parse(self._text, mode="eval").body)
+        except (SyntaxError, RecursionError, MemoryError):
+            raise ExpressionError(
+                "cannot be read as an expression; a member whose name is no plain word is "
+                f'written {DOCUMENT}["my-name"] or data["from"]'
+            ) from None
+
+    def _step(self, node: ast.expr) -> _Step:
+        for kind, handler in self._handlers:
+            if isinstance(node, kind):
+                return handler(node)
+        raise ExpressionError(f"{_source(node)} is not part of this language")
+
+    def _constant(self, node: ast.Constant) -> _Step:
+        value: Any = node.value
+        if isinstance(value, float):  # Python has rounded it; the text has not
+            value = Decimal(ast.get_source_segment(self._text, node) or repr(value))
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+            raise ExpressionError(f"{_source(node)}: there are numbers, texts, true, false, null")
+        return lambda _: value
+
+    def _member(self, node: ast.Attribute | ast.Subscript, name: str) -> _Step:
+        parent, place, path = self._step(node.value), _source(node.value), _source(node)
+        return lambda scope: _follow(parent(scope), lambda v: _get(v, name, place, path))
+
+    def _subscript(self, node: ast.Subscript) -> _Step:
+        parent, place, path = self._step(node.value), _source(node.value), _source(node)
+        match node.slice:
+            case ast.Constant(value=str(name)):
+                return self._member(node, name)
+            case ast.Constant(value=int(index)):
+                return lambda scope: _follow(parent(scope), lambda v: _item(v, index, place, path))
+            case ast.Constant(value=value) if value is ...:
+                return lambda scope: _elements(parent(scope), place)
+            case ast.Compare() | ast.BoolOp() | ast.Call() | ast.UnaryOp(op=ast.Not()):
+                return self._filter(parent, self._step(node.slice), place, _source(node.slice))
+        raise ExpressionError(
+            f'{path}: in brackets stands nothing (every element), a position, a name such as "a-b",'
+            ' or a condition such as status == "active"'
+        )
+
+    def _filter(self, parent: _Step, condition: _Step, place: str, text: str) -> _Step:
+        def select(scope: _Scope) -> _Each:
+            items = _elements(parent(scope), place)
+            return _Each(
+                item for item in items if _truth(condition(_Scope(scope.document, item)), text)
+            )
+
+        return select
+
+    def _arithmetic(self, node: ast.BinOp) -> _Step:
+        calculate = _ARITHMETIC.get(type(node.op))
+        if calculate is None:
+            raise ExpressionError(f"{_source(node)}: there is + - * / and no other operator")
+        left, right = self._number(node.left), self._number(node.right)
+        return lambda scope: calculate(left(scope), right(scope))
+
+    def _number(self, node: ast.expr) -> Callable[[_Scope], Decimal]:
+        step, text = self._step(node), _source(node)
+        return lambda scope: _number(step(scope), text)
+
+    def _unary(self, node: ast.UnaryOp) -> _Step:
+        if not isinstance(node.op, ast.USub | ast.Not):
+            raise ExpressionError(f"{_source(node)}: there is - and not, and no other sign")
+        if isinstance(node.op, ast.USub):
+            number = self._number(node.operand)
+            return lambda scope: -number(scope)
+        step, text = self._step(node.operand), _source(node.operand)
+        return lambda scope: not _truth(step(scope), text)
+
+    def _logic(self, node: ast.BoolOp) -> _Step:
+        parts = [(self._step(value), _source(value)) for value in node.values]
+        combine = all if isinstance(node.op, ast.And) else any
+        return lambda scope: combine(_truth(step(scope), text) for step, text in parts)
+
+    def _comparison(self, node: ast.Compare) -> _Step:
+        operands = [node.left, *node.comparators]
+        pairs = [
+            self._pair(left, kind, right)
+            for left, kind, right in zip(operands, node.ops, operands[1:], strict=False)
+        ]
+        return lambda scope: all(pair(scope) for pair in pairs)
+
+    def _pair(self, left: ast.expr, kind: ast.cmpop, right: ast.expr) -> _Step:
+        if isinstance(kind, ast.Eq | ast.NotEq):
+            wanted, one, other = isinstance(kind, ast.Eq), self._step(left), self._step(right)
+            return lambda scope: _same(one(scope), other(scope)) is wanted
+        compare = _ORDER.get(type(kind))
+        if compare is None:
+            raise ExpressionError("there is == != < <= > >= and no other comparison")
+        low, high = self._number(left), self._number(right)
+        return lambda scope: compare(low(scope), high(scope))
+
+    def _call(self, node: ast.Call) -> _Step:
+        name = node.func.id if isinstance(node.func, ast.Name) else _source(node.func)
+        if name not in _FUNCTIONS and name != "has":
+            known = ", ".join([*_FUNCTIONS, "has"])
+            raise ExpressionError(f"the function {name} is unknown; there is {known}")
+        if len(node.args) != 1 or node.keywords:
+            raise ExpressionError(f"{name}() takes one path")
+        step, text = self._step(node.args[0]), _source(node.args[0])
+        if name == "has":
+            return lambda scope: _has(step, scope)
+        function = _FUNCTIONS[name]
+        return lambda scope: function(_numbers(step(scope), text), text)
+
+
+def _each_for_python(found: re.Match[str]) -> str:
+    """``[]`` is no Python, ``[...]`` is; texts in quotes stay as they are."""
+    if found[0] == "...":
+        raise ExpressionError("... is not part of this language")
+    return found[1] or "[...]"
+
+
+def _source(node: ast.AST) -> str:
+    """*node* as the configuration writes it, for messages."""
+    return ast.unparse(node).replace("[...]", "[]")
+
+
+def _name(node: ast.Name) -> _Step:
+    name = node.id
+    if name in _WORDS:
+        return lambda _: _WORDS[name]
+    if name == DOCUMENT:
+        return lambda scope: scope.document
+    return lambda scope: _get(scope.here, name, "the answer", name)
+
+
+def _follow(value: Any, step: Callable[[Any], Any]) -> Any:
+    return _Each(step(item) for item in value) if isinstance(value, _Each) else step(value)
+
+
+def _get(value: Any, name: str, place: str, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise MissingError(f"{place} is null" if value is None else f"{place} is not an object")
+    if name not in value:
+        raise MissingError(f"{path} is missing")
+    return value[name]
+
+
+def _item(value: Any, index: int, place: str, path: str) -> Any:
+    if not isinstance(value, list):
+        raise MissingError(f"{place} is null" if value is None else f"{place} is not a list")
+    if index >= len(value):
+        raise MissingError(f"{path} is missing")
+    return value[index]
+
+
+def _elements(value: Any, place: str) -> _Each:
+    if isinstance(value, _Each):
+        return _Each(element for item in value for element in _elements(item, place))
+    if not isinstance(value, list):
+        raise MissingError(f"{place} is null" if value is None else f"{place} is not a list")
+    return _Each(value)
+
+
+def product(amount: Decimal, factor: Decimal) -> Decimal:
+    """The exact product; raises :class:`ExpressionError` if it is beyond any amount."""
+    return _number(_CONTEXT.multiply(amount, factor), "the scaled amount")
+
+
+def _number(value: Any, text: str) -> Decimal:
+    try:
+        return exact(value)
+    except ValueError as error:
+        raise ExpressionError(f"{text} {error}") from None
+
+
+def _numbers(value: Any, text: str) -> list[Decimal]:
+    if not isinstance(value, list):
+        raise ExpressionError(f"{text} is not a list")
+    return [_number(item, text) for item in value]
+
+
+def _truth(value: Any, text: str) -> bool:
+    if not isinstance(value, bool):
+        raise ExpressionError(f"{text} is neither true nor false")
+    return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality as JSON has it: 1 is not true, and "1" is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | Decimal) and isinstance(other, int | Decimal):
+        return one == other
+    return type(one) is type(other) and bool(one == other)
+
+
+def _has(step: _Step, scope: _Scope) -> bool:
+    """Whether a path is there and not null; ``[]`` and filters: whether they find anything."""
+    try:
+        value = step(scope)
+    except MissingError:
+        return False
+    return bool(value) if isinstance(value, _Each) else value is not None
+
+
+def _sum(values: list[Decimal], _: str) -> Decimal:
+    return sum(values, Decimal(0))
+
+
+def _only(values: list[Decimal], text: str) -> Decimal:
+    if len(values) != 1:
+        raise ExpressionError(f"{text} finds {len(values)} values instead of one")
+    return values[0]
+
+
+def _min(values: list[Decimal], text: str) -> Decimal:
+    if not values:
+        raise ExpressionError(f"{text} finds no value")
+    return min(values)
+
+
+def _max(values: list[Decimal], text: str) -> Decimal:
+    if not values:
+        raise ExpressionError(f"{text} finds no value")
+    return max(values)
+
+
+_FUNCTIONS: dict[str, Callable[[list[Decimal], str], Decimal]] = {
+    "sum": _sum,
+    "only": _only,
+    "min": _min,
+    "max": _max,
+}
