@@ -1,0 +1,343 @@
+"""A message in the markup of a channel: escaped for it, and cut to its length between lines.
+
+Every line is measured after escaping, so nothing is ever cut inside an entity or a tag.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+from typing import ClassVar
+
+from monitor.core import wording
+from monitor.core.messages import Message
+from monitor.core.model import Severity
+from monitor.core.stories import Story
+
+TOLD_IN_FULL = 10
+"""So many stories of a message are told with their facts; of the rest, the headlines."""
+
+HEADLINE_LENGTH = 300
+VALUE_LENGTH = 400
+"""Longest headline and longest fact, in characters before escaping."""
+
+TRAILER_LENGTH = 300
+"""Room kept for the words about what was left out, as soon as something is."""
+
+MARKS = {
+    Severity.CRITICAL: "\N{LARGE RED CIRCLE}",
+    Severity.WARNING: "\N{LARGE ORANGE CIRCLE}",
+    Severity.INFO: "\N{LARGE BLUE CIRCLE}",
+    None: "\N{LARGE GREEN CIRCLE}",
+}
+"""Tells severities apart at a glance; the words stand beside it."""
+
+
+class Flavour(StrEnum):
+    """The markups that channels understand."""
+
+    TEXT = "text"
+    TELEGRAM = "telegram"
+    SLACK = "slack"
+    EMAIL = "email"
+    MARKDOWN = "markdown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A message ready to send: a plain title in one line, and the body in the flavour's markup.
+
+    ``title`` is empty where the body begins with it (Telegram has no titles).
+    """
+
+    title: str
+    body: str
+
+
+def render(message: Message, flavour: Flavour, *, limit: int) -> Rendered:
+    """*message* in *flavour*, its body at most *limit* characters long (UTF-16 units).
+
+    Stories come worst first; what does not fit is left out by whole lines, and the body says how
+    much that was.
+    """
+    return _PENS[flavour].render(message, limit)
+
+
+def plain(text: str) -> str:
+    """*text* in one line, without control characters and halves of characters.
+
+    What an API sends as an error text may hold all of them; mail, JSON and phones refuse some.
+    """
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters
+    "\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible, and what turns text around
+    "\ud800-\udfff\ufffe\uffff]"  # no characters at all
+)
+
+_WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'|`\\^{}]+", re.IGNORECASE)
+
+
+def length(text: str) -> int:
+    """Length in UTF-16 units, the way Telegram and Slack count: an emoji is two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+class _Pen(ABC):
+    """Writes one flavour: subclasses say what a piece of text looks like, this class what fits.
+
+    A body is a list of blocks, a block a list of lines; the first line of a block matters most.
+    """
+
+    title_in_body: ClassVar[bool] = False
+    between_lines: ClassVar[str] = "\n"
+    between_blocks: ClassVar[str] = "\n\n"
+
+    def render(self, message: Message, limit: int) -> Rendered:
+        """The message, cut to *limit*."""
+        title = plain(message.title)
+        head, tail = self.frame(title)
+        room = limit - length(head) - length(tail)
+        body = self._fit(message, title, room) or self._squeeze(title, room)
+        return Rendered(title="" if self.title_in_body else title, body=f"{head}{body}{tail}")
+
+    # -- what a flavour looks like ---------------------------------------------------------
+
+    def frame(self, title: str) -> tuple[str, str]:
+        """What stands before and after everything else."""
+        del title
+        return "", ""
+
+    @abstractmethod
+    def data(self, text: str) -> str:
+        """Text that is not markup, escaped."""
+
+    def strong(self, text: str) -> str:
+        """*text* (already escaped) in bold."""
+        return text
+
+    def link(self, url: str) -> str:
+        """An address that can be tapped; *url* is a web address, not escaped."""
+        return self.data(url)
+
+    def heading(self, message: Message, title: str) -> str:
+        """The title as the first line of the body."""
+        return f"{MARKS[message.severity]} {self.strong(self.data(title))}"
+
+    def headline(self, story: Story) -> str:
+        """The first line of one of several stories."""
+        text = self.data(wording.clip(plain(story.title), HEADLINE_LENGTH))
+        return f"{MARKS[story.severity]} {self.strong(text)}"
+
+    def fact(self, label: str, value: str) -> str:
+        """One fact as a line."""
+        return f"{self.data(label)}: {self.data(wording.clip(plain(value), VALUE_LENGTH))}"
+
+    def block(self, lines: Sequence[str]) -> str:
+        """Lines that belong together."""
+        return self.between_lines.join(lines)
+
+    # -- what fits -------------------------------------------------------------------------
+
+    def _fit(self, message: Message, title: str, room: int) -> str:
+        """The whole body if there is room; else as much as fits and a word about the rest."""
+        opening = [[self.heading(message, title)]] if self.title_in_body else []
+        opening += [[self.data(plain(note))] for note in message.notes]
+        stories = [self._lines(message, number) for number in range(len(message.stories))]
+        told = [s if n < TOLD_IN_FULL else s[:1] for n, s in enumerate(stories)]
+        whole = self._join([*opening, *told])
+        if told == stories and length(whole) <= room:
+            return whole
+        reserve = min(TRAILER_LENGTH, room // 4)
+        kept = self._keep([*opening, *told], room - reserve)
+        if not kept:
+            return ""
+        shown = kept[len(opening) :]
+        hidden = [story.name for story in message.stories[len(shown) :]]
+        cut = sum(len(a) < len(b) for a, b in zip(shown, stories, strict=False))
+        used = length(self._join(kept)) + length(self.between_blocks)
+        return self._join([*kept, *self._trailer(hidden, cut, room - used)])
+
+    def _lines(self, message: Message, number: int) -> list[str]:
+        """One story line by line; the headline of an only story is the title already."""
+        story = message.stories[number]
+        lines = [] if len(message.stories) == 1 else [self.headline(story)]
+        if story.advice:
+            lines.append(self.data(plain(story.advice)))
+        if _WEB_ADDRESS.fullmatch(story.link):
+            lines.append(self.link(story.link))
+        lines += [self.fact(label, value) for label, value in story.facts]
+        return lines or [self.headline(story)]
+
+    def _keep(self, blocks: Sequence[list[str]], room: int) -> list[list[str]]:
+        """First lines of as many blocks as fit, then their further lines, in order."""
+        kept: list[list[str]] = []
+        for lines in blocks:
+            room -= length(self.block(lines[:1])) + length(self.between_blocks)
+            if room < 0:
+                return kept
+            kept.append(lines[:1])
+        for lines, chosen in zip(blocks, kept, strict=True):
+            for line in lines[1:]:
+                room -= length(line) + length(self.between_lines)
+                if room < 0:
+                    return kept
+                chosen.append(line)
+        return kept
+
+    def _join(self, blocks: Sequence[list[str]]) -> str:
+        """Blocks one after the other; lonely lines stand close together, as in a list."""
+        text = ""
+        lonely = False
+        for lines in blocks:
+            gap = self.between_lines if lonely and len(lines) == 1 else self.between_blocks
+            text += f"{gap if text else ''}{self.block(lines)}"
+            lonely = len(lines) == 1
+        return text
+
+    def _trailer(self, hidden: Sequence[str], cut: int, room: int) -> list[list[str]]:
+        """A word about what was left out, as long as *room* allows."""
+        shortened = f"{cut} shortened. " if cut else ""
+        for names in (200, 100, 40, 0):
+            listed = f": {wording.listing(hidden, names)}" if names else ""
+            more = f"{len(hidden)} more{listed}. " if hidden else ""
+            text = f"{more}{shortened}Everything: credit-monitor alerts"
+            block = [self.data(plain(text))]
+            if length(self.block(block)) <= room:
+                return [block]
+        return []
+
+    def _squeeze(self, title: str, room: int) -> str:
+        """As much of the title as fits where nothing else does."""
+        text = ""
+        for character in title:
+            text += self.data(character)
+            if length(text) > room:
+                return text[: -len(self.data(character))]
+        return text
+
+
+class _Text(_Pen):
+    """Plain text: nothing to escape, nothing that is markup."""
+
+    def data(self, text: str) -> str:
+        return text
+
+
+class _Telegram(_Pen):
+    """HTML as core.telegram.org/bots/api#html-style knows it: few tags, three escapes."""
+
+    title_in_body = True
+
+    def data(self, text: str) -> str:
+        return escape(text, quote=False)
+
+    def strong(self, text: str) -> str:
+        return f"<b>{text}</b>"
+
+
+class _Slack(_Pen):
+    """mrkdwn of docs.slack.dev/messaging/formatting-message-text.
+
+    It has no escape for its own signs, so in data they give way to look-alikes, except where Slack
+    takes no notice of them: an underscore within a word.
+    """
+
+    _signs = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "\u02cb"})
+    _lone_underscore = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+    _emoji = re.compile(r":(?=[a-z_+'-][a-z0-9_+'-]*:)", re.IGNORECASE)
+
+    def data(self, text: str) -> str:
+        text = self._lone_underscore.sub("\u02cd", text.translate(self._signs))
+        return escape(self._emoji.sub("\ua789", text), quote=False)
+
+    def strong(self, text: str) -> str:
+        return f"*{text}*"
+
+    def link(self, url: str) -> str:
+        return f"<{escape(url, quote=False)}>"
+
+
+class _Email(_Pen):
+    """HTML for mail programs: styles in place, no colours that a dark mode would fight."""
+
+    title_in_body = True
+    between_lines = ""
+    between_blocks = "\n"
+
+    def render(self, message: Message, limit: int) -> Rendered:
+        rendered = super().render(message, limit)
+        return Rendered(title=plain(message.title), body=rendered.body)
+
+    def frame(self, title: str) -> tuple[str, str]:
+        return _EMAIL_HEAD.format(title=escape(title)), _EMAIL_TAIL
+
+    def data(self, text: str) -> str:
+        return escape(text)
+
+    def heading(self, message: Message, title: str) -> str:
+        del message  # mail programs show subjects without marks, and so does the heading
+        return f'<h1 style="font-size:20px;line-height:1.3;margin:0 0 8px">{self.data(title)}</h1>'
+
+    def headline(self, story: Story) -> str:
+        text = self.data(wording.clip(plain(story.title), HEADLINE_LENGTH))
+        return f'<div style="font-weight:bold;margin:0 0 4px">{MARKS[story.severity]} {text}</div>'
+
+    def fact(self, label: str, value: str) -> str:
+        shown = self.data(wording.clip(plain(value), VALUE_LENGTH))
+        name = f'<span style="opacity:.65">{self.data(label)}:</span>'
+        return f"<div>{name} <b>{shown}</b></div>"
+
+    def link(self, url: str) -> str:
+        return f'<div style="margin:4px 0"><a href="{escape(url)}">{escape(url)}</a></div>'
+
+    def block(self, lines: Sequence[str]) -> str:
+        return f'<div style="margin:0 0 16px">{"".join(lines)}</div>'
+
+
+_EMAIL_HEAD = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="supported-color-schemes" content="light dark">
+<title>{title}</title></head>
+<body style="margin:0;padding:16px;max-width:600px;overflow-wrap:break-word;\
+font:15px/1.45 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif">
+"""
+
+_EMAIL_TAIL = """
+<div style="opacity:.65;font-size:13px">Sent by credit-monitor.</div>
+</body></html>
+"""
+
+
+class _Markdown(_Pen):
+    """CommonMark, which Apprise turns into the dialect of the service."""
+
+    _signs = re.compile(r"([\\`*_~#|\[\]()!<>&{}])")
+    between_lines = "  \n"  # a line break that survives paragraphs
+
+    def data(self, text: str) -> str:
+        return self._signs.sub(r"\\\1", text).replace("@", "@\u200b")  # no @everyone
+
+    def strong(self, text: str) -> str:
+        return f"**{text}**"
+
+    def link(self, url: str) -> str:
+        return f"<{url}>"
+
+
+_PENS: dict[Flavour, _Pen] = {
+    Flavour.TEXT: _Text(),
+    Flavour.TELEGRAM: _Telegram(),
+    Flavour.SLACK: _Slack(),
+    Flavour.EMAIL: _Email(),
+    Flavour.MARKDOWN: _Markdown(),
+}

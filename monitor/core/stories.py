@@ -1,0 +1,321 @@
+"""One subject's news in words: each rule has its voice; one group of events becomes one story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+
+from monitor.core import wording
+from monitor.core.advice import REASON_TEXTS, ReasonText
+from monitor.core.model import DEFAULT_METER, Change, Event, Facts, Reason, Severity
+
+NAMES_LENGTH = 400
+"""How much of a list of key names a fact shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One subject's news: a headline, facts as (label, value), what to do, and where.
+
+    ``severity`` None marks good news (resolved).  ``name`` is what a person calls the subject.  All
+    texts are plain, not escaped.
+    """
+
+    headline: str
+    severity: Severity | None
+    name: str = ""
+    about_key: bool = True
+    topped_up: bool = False
+    facts: tuple[tuple[str, str], ...] = ()
+    advice: str = ""
+    link: str = ""
+
+    @property
+    def title(self) -> str:
+        """The headline with its severity in words, so that it stands alone."""
+        if self.severity is None and not self.topped_up:
+            return f"OK again: {self.headline}"
+        if self.severity is None or self.severity is Severity.INFO:
+            return self.headline
+        return f"{self.severity.upper()}: {self.headline}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the voice of a rule needs: the rule's last event, what the subject is called, when."""
+
+    event: Event
+    name: str
+    now: datetime
+    timezone: tzinfo
+
+    @property
+    def facts(self) -> Facts:
+        """The facts of the event."""
+        return self.event.facts
+
+    @property
+    def balance(self) -> str:
+        """The balance with its unit; empty where it is unknown or has no cap."""
+        return _amount(self.facts.balance, self.facts)
+
+    @property
+    def since(self) -> datetime:
+        """When the trouble began."""
+        return self.facts.since or self.event.opened_at
+
+    @property
+    def lasted(self) -> str:
+        """How long the trouble has lasted as of now."""
+        return wording.span(self.now - self.since)
+
+    @property
+    def reason(self) -> ReasonText | None:
+        """The failure reason in words."""
+        return REASON_TEXTS[self.facts.reason] if self.facts.reason else None
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How one rule speaks: a headline and advice while open, a clause when it is over.
+
+    ``rank`` decides which rule leads the headline among equally severe ones, lowest first.
+    """
+
+    rank: int
+    headline: Callable[[Scene], str]
+    over: str
+    advice: Callable[[Scene], str]
+
+
+def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
+    """The story of one subject and meter from its *events*, oldest first."""
+    name = _name(events[0])
+    scenes = [Scene(last, name, now, timezone) for last in {e.rule: e for e in events}.values()]
+    scenes.sort(key=_leading_first)
+    lead = scenes[0]
+    is_open = _is_open(lead.event)
+    return Story(
+        name=name,
+        about_key=bool(lead.event.subject.key),
+        topped_up=lead.event.change is Change.OCCURRED,
+        headline=_headline(scenes, events),
+        severity=_severity(scenes),
+        facts=_facts(scenes, events),
+        advice=voice(lead.event.rule).advice(lead) if is_open else "",
+        link=_link(lead) if is_open else "",
+    )
+
+
+def _name(event: Event) -> str:
+    if event.meter in ("", DEFAULT_METER):
+        return event.subject.label
+    return f"{event.subject.label} ({event.meter})"
+
+
+def _is_open(event: Event) -> bool:
+    return event.change not in (Change.RESOLVED, Change.OCCURRED)
+
+
+def _leading_first(scene: Scene) -> tuple[int, int, int]:
+    """What is open leads by severity, then a top-up, then what is over."""
+    event = scene.event
+    if _is_open(event):
+        return (0, -event.severity.rank, voice(event.rule).rank)
+    return (1 if event.change is Change.OCCURRED else 2, 0, voice(event.rule).rank)
+
+
+def _severity(scenes: Sequence[Scene]) -> Severity | None:
+    lead = scenes[0].event
+    if _is_open(lead):
+        return lead.severity
+    if any(s.event.change is Change.RESOLVED for s in scenes):
+        return None
+    return lead.severity
+
+
+# -- headline -------------------------------------------------------------------------------
+
+
+def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
+    lead = scenes[0]
+    over = _over(scenes)
+    paid_in = _paid_in(events)
+    if _is_open(lead.event):
+        clauses = [voice(lead.event.rule).headline(lead)]
+        if paid_in:
+            clauses.append(f"{paid_in} paid in")
+        return "; ".join([*clauses, *over])
+    if paid_in:
+        now_has = f", now {lead.balance}" if lead.balance else ""
+        return "; ".join([f"{lead.name} topped up: {paid_in}{now_has}", *over])
+    if lead.balance:
+        return "; ".join([f"{lead.name} has {lead.balance}", *over])
+    return f"{lead.name}: {'; '.join(over)}"
+
+
+def _over(scenes: Sequence[Scene]) -> list[str]:
+    """A clause for each rule that is over; "no longer empty" says less than what may follow it."""
+    rules = {s.event.rule for s in scenes if s.event.change is Change.RESOLVED}
+    if "low_balance" in rules:
+        rules.discard("exhausted")
+    return [voice(rule).over for rule in sorted(rules, key=lambda r: voice(r).rank)]
+
+
+def _paid_in(events: Sequence[Event]) -> str:
+    """What top-ups paid in together, without the unit; empty without any."""
+    amounts = [e.facts.amount for e in events if e.facts.amount is not None]
+    if not amounts:
+        return ""
+    total = f"+{wording.amount(sum(amounts, Decimal(0)))}"
+    return total if len(amounts) == 1 else f"{total} in {len(amounts)} payments"
+
+
+# -- facts ----------------------------------------------------------------------------------
+
+
+def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str, str], ...]:
+    lead = scenes[0]
+    pairs = [
+        *_balance_facts(lead, events),
+        *_failure_facts(lead),
+        ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(lead)),
+        ("Course", _course(events, lead.timezone)),
+        *_identity_facts(lead),
+    ]
+    return tuple((label, value) for label, value in pairs if value)
+
+
+def _identity_facts(lead: Scene) -> list[tuple[str, str]]:
+    subject, keys = lead.event.subject, lead.facts.keys
+    meter = lead.event.meter
+    return [
+        ("Key", subject.key),
+        ("Keys", wording.listing(keys, NAMES_LENGTH) if keys and not subject.key else ""),
+        ("Account", subject.account),
+        ("Meter", "" if meter == DEFAULT_METER else meter),
+        ("Provider", subject.provider),
+    ]
+
+
+def _balance_facts(lead: Scene, events: Sequence[Event]) -> list[tuple[str, str]]:
+    paid_in = _paid_in(events)
+    unit = f" {lead.facts.unit}" if lead.facts.unit else ""
+    is_old = _is_open(lead.event) and lead.facts.reason is not None
+    return [
+        ("Paid in", f"{paid_in}{unit}" if paid_in else ""),
+        ("Last known balance" if is_old else "Balance", lead.balance),
+        ("Threshold", _threshold(lead.facts) if _is_open(lead.event) else ""),
+    ]
+
+
+def _threshold(facts: Facts) -> str:
+    if not facts.threshold:
+        return ""
+    text = _amount(facts.threshold, facts)
+    if facts.share is None or facts.reference is None:
+        return text
+    of = f"{wording.percentage(facts.share)} of {_amount(facts.reference, facts)}"
+    return f"{text} ({of})"
+
+
+def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
+    if not _is_open(lead.event) or lead.event.rule not in ("rejected", "silent"):
+        return []
+    reason, last = lead.reason, lead.facts.last_reading_at
+    read = wording.moment(last, lead.now, lead.timezone) if last else "never"
+    return [
+        ("Reason", f"{reason.meaning} ({lead.facts.reason})" if reason else ""),
+        ("Provider says", lead.facts.detail),
+        ("Last reading", read),
+    ]
+
+
+def _duration_fact(lead: Scene) -> str:
+    event = lead.event
+    if _is_open(event):
+        return wording.moment(lead.since, lead.now, lead.timezone)
+    if event.change is Change.OCCURRED:
+        return ""
+    start = wording.clock(event.opened_at, lead.timezone)
+    return f"{wording.span(event.at - event.opened_at)}, since {start}"
+
+
+def _course(events: Sequence[Event], timezone: tzinfo) -> str:
+    """The steps of a story that took more than one within the message's waiting time."""
+    steps = [e for e in events if e.change is not Change.OCCURRED]
+    if len({e.rule for e in steps}) == len(steps):
+        return ""
+    return ", ".join(
+        f"{e.rule} {'over' if e.change is Change.RESOLVED else e.severity} "
+        f"{e.at.astimezone(timezone):%H:%M:%S}"
+        for e in steps
+    )
+
+
+def _amount(value: Decimal | None, facts: Facts) -> str:
+    return "" if value is None else wording.amount(value, facts.unit)
+
+
+# -- the voices of the rules ----------------------------------------------------------------
+
+
+def _link(lead: Scene) -> str:
+    pays = lead.event.rule in ("low_balance", "exhausted")
+    if pays or lead.facts.reason is Reason.OUT_OF_CREDITS:
+        return lead.facts.top_up_url
+    return ""
+
+
+def _low_balance(scene: Scene) -> str:
+    return f"{scene.name} has {scene.balance or 'little'} left"
+
+
+def _exhausted(scene: Scene) -> str:
+    balance = scene.facts.balance
+    if balance is not None and balance < 0:
+        return f"{scene.name} is overdrawn: {scene.balance}"
+    return f"{scene.name} has no {scene.facts.unit or 'credit'} left"
+
+
+def _rejected(scene: Scene) -> str:
+    short = scene.reason.short if scene.reason else "rejected"
+    return f"{scene.name}: {short}"
+
+
+def _silent(scene: Scene) -> str:
+    keys = scene.facts.keys
+    who = f" of any of {len(keys)} keys" if keys and not scene.event.subject.key else ""
+    why = f" ({scene.reason.short})" if scene.reason else ""
+    return f"{scene.name}: no reading{who} for {scene.lasted}{why}"
+
+
+def _reason_action(scene: Scene) -> str:
+    return scene.reason.action if scene.reason else "Check that credit-monitor itself is running."
+
+
+def _says(text: str) -> Callable[[Scene], str]:
+    return lambda _scene: text
+
+
+VOICES: dict[str, Voice] = {
+    "exhausted": Voice(
+        0, _exhausted, "no longer empty", _says("Top up now: work is refused without credit.")
+    ),
+    "rejected": Voice(1, _rejected, "accepted again", _reason_action),
+    "low_balance": Voice(
+        2, _low_balance, "low balance is over", _says("Top up before it runs out.")
+    ),
+    "silent": Voice(3, _silent, "answers again", _reason_action),
+    "topped_up": Voice(4, lambda scene: f"{scene.name} topped up", "", _says("")),
+}
+"""One line per rule; a test holds the table complete."""
+
+
+def voice(rule: str) -> Voice:
+    """The voice of *rule*; one that is no longer known (an old record) speaks by its name."""
+    return VOICES.get(rule) or Voice(
+        len(VOICES), lambda scene: f"{scene.name}: {rule}", f"{rule} is over", _says("")
+    )

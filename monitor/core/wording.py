@@ -1,0 +1,114 @@
+"""Numbers, spans and moments as people read them: exact, short, never scientific."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+
+MAX_DECIMALS = 4
+"""Decimals shown of an amount from one up; of a smaller one, as many significant digits."""
+
+_CURRENCY_LENGTH = 3  # ISO 4217 codes such as USD or CNY
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_TWO_UNITS_BELOW = 10  # "2 h 5 min", but "12 h"
+
+
+def amount(value: Decimal, unit: str = "") -> str:
+    """*value* with thousands separators and its unit: ``10,012 credits``, ``0.90 USD``.
+
+    Surplus decimals are cut, not rounded: 499.99999 is not yet 500, and 0.00002 is not 0.
+    """
+    whole, _, fraction = f"{abs(value):,f}".partition(".")
+    fraction = _shorten(whole, fraction)
+    if fraction and _is_currency(unit):
+        fraction = fraction.ljust(2, "0")
+    text = f"{whole}.{fraction}" if fraction else whole
+    if value < 0:
+        text = f"-{text}"
+    return f"{text} {_unit(unit, value)}" if unit else text
+
+
+def _shorten(whole: str, fraction: str) -> str:
+    shown = MAX_DECIMALS
+    if whole == "0":
+        shown += len(fraction) - len(fraction.lstrip("0"))
+    return fraction[:shown].rstrip("0")
+
+
+def _is_currency(unit: str) -> bool:
+    return len(unit) == _CURRENCY_LENGTH and unit.isascii() and unit.isupper()
+
+
+def _unit(unit: str, value: Decimal) -> str:
+    return unit[:-1] if value == 1 and unit.endswith("s") else unit
+
+
+def percentage(share: Decimal) -> str:
+    """A share as people write it: 0.05 is ``5%``."""
+    return f"{amount(share * 100)}%"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in one or two units: ``40 s``, ``25 min``, ``2 h 5 min``, ``3 d 4 h``."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < _DAY:
+        return _two_units(seconds, _HOUR, "h", _MINUTE, "min")
+    return _two_units(seconds, _DAY, "d", _HOUR, "h")
+
+
+def _two_units(seconds: int, big: int, big_name: str, small: int, small_name: str) -> str:
+    count, left = divmod(seconds, big)
+    rest = left // small
+    if rest and count < _TWO_UNITS_BELOW:
+        return f"{count} {big_name} {rest} {small_name}"
+    return f"{count} {big_name}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long before *now* it was; a moment that is not past (clocks differ) is ``just now``."""
+    if (now - at).total_seconds() < 1:
+        return "just now"
+    return f"{span(now - at)} ago"
+
+
+def clock(at: datetime, timezone: tzinfo) -> str:
+    """Date, time and zone: ``2026-05-01 14:03 CEST``."""
+    local = at.astimezone(timezone)
+    name = local.tzname() or ""
+    if not name[:1].isalpha():  # zones without an abbreviation call themselves "+03"
+        name = f"UTC{name}"
+    return f"{local:%Y-%m-%d %H:%M} {name}"
+
+
+def moment(at: datetime, now: datetime, timezone: tzinfo) -> str:
+    """Date, time, zone and age: ``2026-05-01 14:03 CEST, 25 min ago``."""
+    return f"{clock(at, timezone)}, {ago(at, now)}"
+
+
+def clip(text: str, limit: int) -> str:
+    """*text*, or its beginning with an ellipsis, in at most *limit* characters."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: max(0, limit - 1)].rstrip()}…"[:limit]
+
+
+def listing(names: Sequence[str], limit: int) -> str:
+    """As many *names* as fit into *limit* characters, and how many more there are.
+
+    The first name always stands, so the result may be longer than *limit*.
+    """
+    whole = ", ".join(names)
+    if len(whole) <= limit or len(names) <= 1:
+        return whole
+    shown: list[str] = []
+    for number, name in enumerate(names):
+        tail = f" and {len(names) - number - 1} more"
+        if shown and len(", ".join([*shown, name])) + len(tail) > limit:
+            break
+        shown.append(name)
+    return f"{', '.join(shown)} and {len(names) - len(shown)} more"

@@ -1,0 +1,238 @@
+"""The one door to Apprise 2.x (github.com/caronc/apprise): a channel's URL in, a Delivery out.
+
+One plugin object per channel and one target per URL, so that every target has its own outcome.
+Apprise's own retries, dispatch and log stay out of it: the outbox retries, and its log records
+hold tokens and addresses.  What failed and why is told by :mod:`monitor.delivery.outcome`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import apprise
+from apprise.manager_plugins import NotificationManager
+
+from monitor.core import wording
+from monitor.core.markup import Flavour, Rendered, render
+from monitor.core.messages import Message
+from monitor.core.model import Severity
+from monitor.delivery.base import Delivery, Outcome
+from monitor.delivery.outcome import judge, scrubber
+from monitor.delivery.wire import listen
+from monitor.delivery.worker import StuckError, Worker
+
+SOCKET_SHARE = 0.8
+"""A socket gives up after this share of the time for a send, so that the cause is known."""
+
+TITLE_LIMIT = 150
+"""Longest title: a header block of Slack takes no more."""
+
+LIMITS = {Flavour.TELEGRAM: 4096, Flavour.SLACK: 2900}
+"""Longest body: a message of Telegram after parsing, a section block of Slack (3,000 less some)."""
+
+_FORMATS = {
+    Flavour.TEXT: apprise.NotifyFormat.TEXT,
+    Flavour.TELEGRAM: apprise.NotifyFormat.HTML,
+    Flavour.SLACK: apprise.NotifyFormat.MARKDOWN,
+    Flavour.EMAIL: apprise.NotifyFormat.HTML,
+    Flavour.MARKDOWN: apprise.NotifyFormat.MARKDOWN,
+}
+
+_EXACT = {"tgram": Flavour.TELEGRAM, "slack": Flavour.SLACK}
+"""Services whose own markup we write ourselves; Apprise hands it on untouched."""
+
+_TYPES = {
+    Severity.CRITICAL: apprise.NotifyType.FAILURE,
+    Severity.WARNING: apprise.NotifyType.WARNING,
+    Severity.INFO: apprise.NotifyType.INFO,
+    None: apprise.NotifyType.SUCCESS,
+}
+
+_ASSET = apprise.AppriseAsset(
+    app_id="credit-monitor",
+    app_desc="credit-monitor",
+    app_url="",
+    image_url_mask="",  # no pictures from elsewhere in our messages
+    http_redirects=False,  # no token is sent along a redirect
+)
+
+
+# -- the log of Apprise ---------------------------------------------------------------------
+
+
+class _Complaints(threading.local):
+    heard: list[str] | None = None
+
+
+_complaints = _Complaints()
+
+
+def _swallow(record: logging.LogRecord) -> bool:
+    """Let no record through: they hold URLs, tokens, chat ids and addresses at every level."""
+    if _complaints.heard is not None and logging.WARNING <= record.levelno <= logging.ERROR:
+        _complaints.heard.append(record.getMessage())
+    return False
+
+
+logging.getLogger("apprise").setLevel(logging.INFO)  # complaints are heard at every root level
+for _name in ("apprise", "urllib3.connectionpool"):
+    logging.getLogger(_name).addFilter(_swallow)
+
+
+@contextmanager
+def _listening_to_complaints() -> Iterator[list[str]]:
+    heard: list[str] = []
+    _complaints.heard = heard
+    try:
+        yield heard
+    finally:
+        _complaints.heard = None
+
+
+# -- from URL to plugin ---------------------------------------------------------------------
+
+
+def load_target(url: str) -> Any:
+    """The Apprise plugin of *url*, ready to send; touches no network.
+
+    Raises ``ValueError`` with a sentence, free of secrets, that says what is wrong with the URL.
+    """
+    with _listening_to_complaints() as complaints:
+        plugin = apprise.Apprise.instantiate(url, asset=_ASSET)
+    if plugin is None:
+        raise ValueError(_why_unusable(url))
+    if complaints:
+        raise ValueError(
+            f"a part of this {plugin.service_name} URL is not valid (a recipient or an option); "
+            f"see {plugin.setup_url}"
+        )
+    _require_one_target(plugin)
+    return plugin
+
+
+def _why_unusable(url: str) -> str:
+    match = re.match(r"\s*([a-z0-9]{1,20})://", url, re.IGNORECASE)
+    if match is None:
+        return "an Apprise URL begins with its service, such as mailtos:// or slack://"
+    scheme = match[1].lower()
+    if scheme in ("http", "https"):
+        return "this web address belongs to no known service; for a webhook of yours use jsons://"
+    manager: Any = NotificationManager()  # type: ignore[no-untyped-call]  # Apprise is untyped here
+    if scheme not in manager:
+        close = difflib.get_close_matches(scheme, manager.schemas(), n=1)
+        hint = f"; did you mean {close[0]}://?" if close else ""
+        return f"Apprise knows no service {scheme}://{hint}"
+    service = manager[scheme]
+    return f"this {service.service_name} URL is incomplete or malformed; see {service.setup_url}"
+
+
+def _require_one_target(plugin: Any) -> None:
+    """One URL, one recipient: with two, a failure of one would repeat the message to the other."""
+    targets = len(plugin) // (plugin.retry + 1)
+    targets += len(getattr(plugin, "cc", ())) + len(getattr(plugin, "bcc", ()))
+    if targets > 1:
+        raise ValueError(
+            f"this URL names {targets} recipients; make a channel of each, or a group at the "
+            "service: if one fails, the others would get the message again"
+        )
+    if plugin.schema in _EXACT and getattr(plugin, "targets", True) == []:
+        raise ValueError(
+            f"this {plugin.service_name} URL names no chat; add its id at the end of the path"
+        )
+
+
+# -- sending --------------------------------------------------------------------------------
+
+
+class AppriseSender:
+    """Sends through one Apprise URL, in threads of its own, each send bounded in time."""
+
+    def __init__(self, url: str, *, name: str, timeout: float) -> None:
+        """Raises ``ValueError`` like :func:`load_target`."""
+        self._url = url
+        self._timeout = timeout
+        self._scrub = scrubber(url)
+        self._worker: Worker[Delivery] = Worker(name)
+        load_target(url)
+
+    async def send(self, message: Message) -> Delivery:
+        """Send *message*; what takes longer than the timeout is abandoned and may be retried."""
+        try:
+            return await self._worker.run(lambda: self._deliver(message), self._timeout)
+        except TimeoutError:
+            return Delivery(
+                outcome=Outcome.RETRY, detail=f"not delivered within {self._timeout:g} s"
+            )
+        except StuckError:
+            return Delivery(outcome=Outcome.RETRY, detail="earlier sends still hang")
+
+    async def close(self) -> None:
+        """Nothing to let go of: a thread that still hangs ends with the process."""
+
+    def _deliver(self, message: Message) -> Delivery:
+        """Send in this thread.  A plugin is built for every send: an abandoned one may still run.
+
+        Plugins are foreign code that may raise anything, hence the broad except.
+        """
+        with listen() as heard:
+            try:
+                delivered = bool(_prepare(load_target(self._url), message, self._timeout)())
+            except Exception as error:  # noqa: BLE001 - foreign code; see the docstring
+                heard.append(error)
+                delivered = False
+        if delivered:
+            return Delivery(outcome=Outcome.DELIVERED)
+        return judge(heard, self._scrub)
+
+
+def _prepare(plugin: Any, message: Message, timeout: float) -> Callable[[], object]:
+    """The call that sends *message* through *plugin*."""
+    plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout * SOCKET_SHARE
+    plugin.request_rate_per_sec = 0  # pacing is the outbox's business, and 429 tells it
+    if plugin.schema in ("mailto", "mailtos"):
+        plugin.headers.setdefault("Auto-Submitted", "auto-generated")  # RFC 3834: no auto-replies
+    flavour = flavour_of(plugin)
+    rendered = _render(plugin, flavour, message)
+    call = functools.partial(
+        plugin.notify,  # converts from the format we name to that of the service
+        body=rendered.body,
+        title=rendered.title,
+        notify_type=_TYPES[message.severity],
+        body_format=_FORMATS[flavour],
+    )
+    if plugin.schema in _EXACT:  # what notify() would do last, without a conversion before it
+        return functools.partial(plugin.send, **call.keywords, body_passthrough=False)
+    return call
+
+
+def flavour_of(plugin: Any) -> Flavour:
+    """The markup a plugin is given: what its service shows best, unless ``?format=`` says text."""
+    if plugin.schema in _EXACT:
+        return _EXACT[plugin.schema]
+    declared = plugin.notify_format
+    formats = (declared,) if isinstance(declared, str) else tuple(declared)
+    flavour = Flavour.TEXT
+    if formats[0] == apprise.NotifyFormat.HTML:
+        flavour = Flavour.EMAIL
+    elif apprise.NotifyFormat.MARKDOWN in formats and apprise.NotifyFormat.HTML not in formats:
+        flavour = Flavour.MARKDOWN
+    chosen = plugin.resolve_format(_FORMATS[flavour])
+    return flavour if chosen == _FORMATS[flavour] else Flavour.TEXT
+
+
+def _render(plugin: Any, flavour: Flavour, message: Message) -> Rendered:
+    """*message* within what the service takes; a title may have to share the body's room."""
+    limit = LIMITS.get(flavour, plugin.body_maxlen)
+    longest = min(plugin.title_maxlen or TITLE_LIMIT, TITLE_LIMIT)
+    title = wording.clip(render(message, flavour, limit=limit).title, longest)
+    if plugin.title_maxlen <= 0 and title:
+        limit -= len(title) + len("# \r\n")
+    body = render(message, flavour, limit=limit).body
+    return Rendered(title=title, body=body)

@@ -1,0 +1,40 @@
+"""From a channel's URL to what sends through it; Apprise is loaded only when a channel needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.delivery.console import ConsoleSender
+
+if TYPE_CHECKING:
+    from monitor.delivery.base import Sender
+
+CONSOLE_URLS = ("console:", "console://")
+
+
+def make_sender(url: str, *, name: str, timeout: float) -> Sender:
+    """The sender of channel *name*; a send takes at most *timeout* seconds.
+
+    Raises ``ValueError`` with a sentence free of secrets when the URL is unusable.
+    """
+    if url in CONSOLE_URLS:
+        return ConsoleSender()
+    from monitor.delivery.apprise import AppriseSender  # noqa: PLC0415 - 20 MB; console needs none
+
+    return AppriseSender(url, name=name, timeout=timeout)
+
+
+def check_url(url: str) -> str | None:
+    """What is wrong with a channel URL, as a sentence free of secrets; None when it is usable.
+
+    Nothing is sent and no host is looked up.
+    """
+    if url in CONSOLE_URLS:
+        return None
+    from monitor.delivery.apprise import load_target  # noqa: PLC0415 - 20 MB; console needs none
+
+    try:
+        load_target(url)
+    except ValueError as error:
+        return str(error)
+    return None
