@@ -30,7 +30,7 @@ from monitor.core.model import (
     Subject,
 )
 from monitor.pipeline import SAVE_EVERY
-from monitor.store.base import Store, StoredKey
+from monitor.store.base import Store, StoredKey, StoredLedger
 from monitor.world import STALE_AFTER_INTERVALS, WatchedKey
 
 STATE_OK = "ok"
@@ -159,21 +159,46 @@ def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None =
     configuration are not listed.  With *watched* None the configuration is not known: every stored
     key is listed, and freshness is judged by the default interval.
     """
-    stored = _stored_by_name(store)
+    present = Present(
+        keys=store.keys(),
+        ledgers=store.ledgers(),
+        open_alerts=store.alerts(only_open=True, limit=OPEN_ALERTS_LIMIT),
+    )
     if watched is None:
-        watched = [_assumed(key) for key in stored.values()]
-    ledgers = {(entry.subject_id, entry.meter): entry.state for entry in store.ledgers()}
-    open_alerts = tuple(store.alerts(only_open=True, limit=OPEN_ALERTS_LIMIT))
+        watched = [_assumed(key) for key in present.keys]
+    return assemble(present, store.count_notifications(), now, watched)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What an overview is made of, be it recorded or in the memory of the daemon."""
+
+    keys: Sequence[StoredKey]
+    ledgers: Sequence[StoredLedger]
+    open_alerts: Sequence[Alert]
+
+
+def assemble(
+    present: Present,
+    notifications: Mapping[NotificationState, int],
+    now: datetime,
+    watched: Sequence[WatchedKey],
+) -> Overview:
+    """The overview of *present*, with the numbers of *notifications* in each state."""
+    stored = {key.name: key for key in present.keys}
+    ledgers = {(entry.subject_id, entry.meter): entry.state for entry in present.ledgers}
+    by_subject: dict[str, list[Alert]] = {}
+    for alert in present.open_alerts:
+        by_subject.setdefault(alert.subject.id, []).append(alert)
     polls = [(key.interval, _last_poll(stored.get(key.name))) for key in watched]
-    counts = store.count_notifications()
     return Overview(
         at=now,
         polling=any(at is not None and _is_current(at, now, every) for every, at in polls),
         last_poll_at=max((at for _, at in polls if at is not None), default=None),
-        keys=tuple(_key(key, stored.get(key.name), ledgers, open_alerts, now) for key in watched),
-        open_alerts=open_alerts,
-        pending=counts[NotificationState.PENDING],
-        dead=counts[NotificationState.DEAD],
+        keys=tuple(_key(key, stored.get(key.name), ledgers, by_subject, now) for key in watched),
+        open_alerts=tuple(present.open_alerts),
+        pending=notifications[NotificationState.PENDING],
+        dead=notifications[NotificationState.DEAD],
     )
 
 
@@ -204,11 +229,11 @@ def _key(
     watched: WatchedKey,
     stored: StoredKey | None,
     ledgers: Mapping[tuple[str, str], LedgerState],
-    alerts: Sequence[Alert],
+    alerts: Mapping[str, Sequence[Alert]],
     now: datetime,
 ) -> KeyOverview:
     state = stored.state if stored else KeyState(key=watched.name)
-    mine = [alert for alert in alerts if concerns(alert.subject, watched)]
+    mine = [alert for subject_id in _subjects(watched) for alert in alerts.get(subject_id, ())]
     subject_id = watched.balance_subject.id
     return KeyOverview(
         name=watched.name,
@@ -268,8 +293,12 @@ def _meter(
 
 def concerns(subject: Subject, key: WatchedKey) -> bool:
     """Whether an alert about *subject* says something about *key*."""
-    whole = Subject(key.provider)
-    return subject.id in {key.subject.id, key.balance_subject.id, whole.id}
+    return subject.id in _subjects(key)
+
+
+def _subjects(key: WatchedKey) -> set[str]:
+    """The key, the account it draws on, and what fails together with it."""
+    return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:
