@@ -1,1 +1,7 @@
-"""The HTTP side: pages, API, probes and metrics; read-only."""
+"""The web side: pages without scripts, a JSON API, ``/metrics`` and probes.  Read-only."""
+
+from monitor.web.app import create_app
+from monitor.web.context import WebContext
+from monitor.web.server import WebServer, WebServerError
+
+__all__ = ["WebContext", "WebServer", "WebServerError", "create_app"]

@@ -1,0 +1,196 @@
+"""The pages: HTML made on the server, whole without scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from monitor import queries
+from monitor.core.model import NotificationState, Severity
+from monitor.queries import AlertRecord, KeyOverview, MeterHistory, Overview
+from monitor.store.base import StoreError
+from monitor.web import chart, parameters, present
+from monitor.web.context import Reader, WebContext
+from monitor.web.present import NO_NOTIFICATIONS
+from monitor.web.templates import Templates
+from monitor.world import WatchedKey
+
+KEYS_PER_PAGE = 200
+ALERTS_SHOWN = 100
+UNDELIVERED_SHOWN = 50
+SPANS = (
+    ("24h", "24 hours"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+    ("90d", "90 days"),
+)
+DEFAULT_SPAN = timedelta(days=1)
+ALERTS_SEARCHED = 500
+"""Among so many of the newest alerts a key's page looks for its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterChart:
+    """A meter's history as the page of a key shows it."""
+
+    history: MeterHistory
+    drawing: chart.Chart | None
+
+
+class Pages:
+    """Endpoints for people; query and rendering run in a thread."""
+
+    def __init__(self, context: WebContext, reader: Reader) -> None:
+        self._context = context
+        self._reader = reader
+        self._templates = Templates(context.version)
+
+    async def dashboard(self, request: Request) -> Response:
+        """All keys, those in trouble first, under a banner with what needs attention."""
+        parameters.check_names(request.query_params, "page")
+        page = parameters.integer(request.query_params, "page", 1, 1, 10_000)
+        return await self._page(partial(self._dashboard, page, self._problems()))
+
+    def _dashboard(self, page: int, problems: list[str]) -> dict[str, Any]:
+        now = self._context.clock.now()
+        try:
+            counts = self._context.store.count_notifications()
+        except StoreError as error:  # the rest of this page does not need the store
+            problems.append(f"The store does not answer: {error}")
+            counts = dict(NO_NOTIFICATIONS)
+        overview = present.overview(self._context.world, now, counts)
+        start = (page - 1) * KEYS_PER_PAGE
+        return {
+            "template": "dashboard.html",
+            "now": now,
+            "problems": problems + _notices(overview),
+            "overview": overview,
+            "alerts": sorted(overview.open_alerts, key=lambda a: -a.severity.rank),
+            "keys": sorted(overview.keys, key=_trouble_first)[start : start + KEYS_PER_PAGE],
+            "page": page,
+            "pages": max(1, -(-len(overview.keys) // KEYS_PER_PAGE)),
+        }
+
+    async def key(self, request: Request) -> Response:
+        """One key: meters, history as a chart, outages, alerts."""
+        query, now = request.query_params, self._context.clock.now()
+        parameters.check_names(query, "since")
+        since = parameters.since(query, "since", DEFAULT_SPAN, now)
+        live = self._context.world.keys.get(request.path_params["name"])
+        if live is None:
+            raise HTTPException(404, "No key of this name is watched.")
+        chosen = query.get("since", SPANS[0][0])
+        shown = partial(self._key, live.watched, since, chosen, self._problems())
+        return await self._page(shown)
+
+    def _key(
+        self, watched: WatchedKey, since: datetime, chosen: str, problems: list[str]
+    ) -> dict[str, Any]:
+        now, store = self._context.clock.now(), self._context.store
+        overview = present.overview(self._context.world, now, only=watched)
+        history = queries.key_history(store, watched.name, since, now)
+        found = queries.alerts(store, limit=ALERTS_SEARCHED)
+        key = overview.keys[0]
+        return {
+            "template": "key.html",
+            "now": now,
+            "problems": problems,
+            "key": key,
+            "watched": watched,
+            "charts": _charts(watched, key, history),
+            "outages": history.outages[::-1] if history else (),
+            "alerts": [a for a in found if queries.concerns(a.alert.subject, watched)],
+            "searched": ALERTS_SEARCHED,
+            "since": since,
+            "chosen": chosen,
+            "spans": SPANS,
+        }
+
+    async def alerts(self, request: Request) -> Response:
+        """Open and past alerts with their deliveries, and what is not delivered."""
+        parameters.check_names(request.query_params)
+        return await self._page(partial(self._alerts, self._problems()))
+
+    def _alerts(self, problems: list[str]) -> dict[str, Any]:
+        store = self._context.store
+        states = (NotificationState.DEAD, NotificationState.PENDING)
+        found: tuple[AlertRecord, ...] = queries.alerts(store, limit=ALERTS_SHOWN)
+        return {
+            "template": "alerts.html",
+            "now": self._context.clock.now(),
+            "problems": problems,
+            "open": queries.alerts(store, only_open=True, limit=ALERTS_SHOWN),
+            "past": [a for a in found if a.alert.resolved_at is not None],
+            "undelivered": queries.notifications(store, states=states, limit=UNDELIVERED_SHOWN),
+            "shown": ALERTS_SHOWN,
+        }
+
+    def error(self, status: int, message: str) -> Response:
+        """A page that says what went wrong; needs no store."""
+        values = {
+            "template": "error.html",
+            "now": self._context.clock.now(),
+            "problems": self._problems(),
+            "status": status,
+            "message": message,
+        }
+        return HTMLResponse(self._templates.render(values), status_code=status)
+
+    def _problems(self) -> list[str]:
+        return list(self._context.health())
+
+    async def _page(self, values: Any) -> Response:
+        text = await self._reader.run(lambda: self._templates.render(values()))
+        return HTMLResponse(text)
+
+
+def _notices(overview: Overview) -> list[str]:
+    if overview.keys and not overview.polling:
+        return ["No key has been polled lately: what is shown here is old."]
+    return []
+
+
+_ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 3}
+_FAILING, _FINE = 2, 4
+
+
+def _trouble_first(key: KeyOverview) -> tuple[int, str]:
+    if key.severity is not None:
+        return (_ORDER[key.severity], key.name)
+    return (_FINE if key.state == queries.STATE_OK else _FAILING, key.name)
+
+
+def _charts(
+    watched: WatchedKey, key: KeyOverview, history: queries.KeyHistory | None
+) -> list[MeterChart]:
+    if history is None:
+        return []
+    references = {meter.meter: meter.reference for meter in key.meters}
+    return [
+        MeterChart(
+            meter,
+            chart.draw(
+                meter.points,
+                history.outages,
+                since=history.since,
+                until=history.until,
+                interval=watched.interval,
+                thresholds=_thresholds(watched, references.get(meter.meter)),
+            ),
+        )
+        for meter in history.meters
+    ]
+
+
+def _thresholds(watched: WatchedKey, reference: Decimal | None) -> list[tuple[str, Decimal]]:
+    rule = watched.rules.low_balance
+    if rule is None or reference is None:
+        return []
+    return [(str(severity), amount) for severity, _, amount in rule.thresholds(reference)]

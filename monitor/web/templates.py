@@ -1,0 +1,118 @@
+"""The templates with their words: autoescaped, strict about names, free of logic of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from monitor.core import wording
+from monitor.core.advice import REASON_TEXTS
+from monitor.core.model import Alert, Change, Event, NotificationState, Reason, Why
+from monitor.core.stories import tell
+from monitor.queries import STATE_OK, STATE_UNKNOWN, iso
+
+
+class Templates:
+    """Renders the pages in ``monitor/web/html``."""
+
+    def __init__(self, version: str) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("monitor.web", "html"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["version"] = version
+        self._environment.filters.update(
+            amount=_amount,
+            when=_when,
+            day=_day,
+            span=wording.span,
+            state=_state,
+            alert_name=_alert_name,
+            change=_change,
+            telling=_telling,
+            delivery=_delivery,
+            rule=_rule,
+        )
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The page ``template`` of *values* with the rest of them."""
+        return self._environment.get_template(values["template"]).render(values)
+
+
+def _amount(value: Decimal | None, unit: str = "") -> str:
+    return "no cap" if value is None else wording.amount(value, unit)
+
+
+def _when(at: datetime | None, now: datetime) -> str | Markup:
+    """How long ago, with the exact time to hover over and for machines."""
+    if at is None:
+        return "never"
+    return Markup('<time datetime="{0}" title="{1}">{2}</time>').format(
+        iso(at), wording.clock(at, UTC), wording.ago(at, now)
+    )
+
+
+def _day(at: datetime) -> Markup:
+    """Date and time, for machines too."""
+    return Markup('<time datetime="{0}">{1}</time>').format(iso(at), wording.clock(at, UTC))
+
+
+def _state(state: str) -> str:
+    if state == STATE_OK:
+        return "ok"
+    if state == STATE_UNKNOWN:
+        return "not polled yet"
+    return REASON_TEXTS[Reason(state)].short
+
+
+def _rule(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _alert_name(alert: Alert) -> str:
+    return f"{alert.subject.label}: {_rule(alert.rule)}"
+
+
+_CHANGES = {
+    Change.FIRED: "raised",
+    Change.ESCALATED: "worse",
+    Change.EASED: "better",
+    Change.RESOLVED: "over",
+    Change.OCCURRED: "happened",
+}
+
+
+def _change(event: Event) -> str:
+    """What happened, and why nobody was told if so."""
+    word = _CHANGES[event.change]
+    if event.told:
+        return word
+    if event.why is Why.COVERED:
+        return f"{word}; not sent, another alert tells it"
+    if event.why is Why.UNWATCHED:
+        return f"{word}: no longer configured; not sent"
+    return f"{word}; not sent"
+
+
+def _telling(event: Event) -> str:
+    """The headline of a message about *event* alone."""
+    return tell([event], event.at, UTC).headline
+
+
+_DELIVERIES = {
+    NotificationState.PENDING: "waiting",
+    NotificationState.DELIVERED: "delivered",
+    NotificationState.DEAD: "not delivered, given up",
+}
+
+
+def _delivery(state: NotificationState) -> str:
+    return _DELIVERIES[state]
