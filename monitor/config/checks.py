@@ -1,0 +1,168 @@
+"""What only the whole configuration shows: each check looks at parts that are valid by themselves.
+
+Problems are noted at the path in the file; positions in ``keys`` and ``channels`` are those there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from monitor.config.models import ANY_GROUP, ChannelSettings, Settings, Web
+from monitor.config.problems import Findings, Path
+from monitor.config.wording import suggestion
+from monitor.providers.base import KeySettings
+
+if TYPE_CHECKING:
+    from monitor.core.rules import Rules
+
+CheckUrl = Callable[[str], str | None]
+"""What is wrong with a channel URL, as a sentence free of secrets; None when it is usable."""
+
+_BALANCE_RULES = ("low_balance", "exhausted", "topped_up")
+
+
+def unique_names(section: str, named: Mapping[int, str], findings: Findings) -> None:
+    """Every entry of *section* has a name of its own; *named* has those that could be read."""
+    first: dict[str, int] = {}
+    for position, name in named.items():
+        if name in first:
+            findings.error((section, position, "name"), "an entry before has the same name")
+        first.setdefault(name, position)
+
+
+def accounts(keys: Mapping[int, KeySettings], findings: Findings) -> None:
+    """Keys of one account raise one alert about their balance, so they share its rules."""
+    first: dict[tuple[str, str], KeySettings] = {}
+    for position, key in keys.items():
+        if key.account is None:
+            continue
+        other = first.setdefault((key.provider, key.account), key)
+        differing = [name for name in _BALANCE_RULES if _differ(name, key.rules, other.rules)]
+        if differing:
+            findings.error(
+                ("keys", position, "rules"),
+                f"{' and '.join(differing)} must be the same as for key {other.name}: both draw on"
+                f" account {key.account}, which raises one alert",
+            )
+
+
+def _differ(name: str, one: Rules, other: Rules) -> bool:
+    return one is not other and getattr(one, name) != getattr(other, name)
+
+
+def polls(keys: Mapping[int, KeySettings], own: Collection[int], findings: Findings) -> None:
+    """A poll should end before the next is due; *own* are the entries that set the times."""
+    slow = [position for position, key in keys.items() if key.timeout > key.interval]
+    paths: dict[Path, None] = {}  # many keys may have it from the same defaults: told once
+    for position in slow:
+        paths[("keys", position) if position in own else ("defaults",)] = None
+    for path in paths:
+        findings.warning(path, "timeout is longer than interval: a slow poll delays the next one")
+
+
+def builds(keys: Mapping[int, KeySettings], findings: Findings) -> dict[int, str]:
+    """Every key can be built; returns the limit group of each that can."""
+    groups: dict[int, str] = {}
+    for position, key in keys.items():
+        try:
+            groups[position] = key.build().limit_group
+        except ValueError as error:
+            missing = "no credential: give one of key, key_file and key_credential"
+            findings.error(("keys", position), missing if key.key is None else str(error))
+    return groups
+
+
+def channels(
+    entries: Mapping[int, ChannelSettings],
+    key_names: Iterable[str],
+    check_url: CheckUrl,
+    findings: Findings,
+) -> None:
+    """Every channel can be used, and is there for some key."""
+    names = tuple(key_names)
+    for position, channel in entries.items():
+        path = ("channels", position)
+        if not findings.blames((*path, "url")):
+            problem = check_url(channel.url.get_secret_value())
+            if problem is not None:
+                source = next(n for n in ("url_file", "url_credential", "url") if _has(channel, n))
+                findings.error((*path, source), problem)
+        for index, glob in enumerate(channel.keys):
+            if not any(fnmatchcase(name, glob) for name in names):
+                hint = suggestion(glob, names)
+                findings.error((*path, "keys", index), f"matches no key{hint}")
+
+
+def _has(channel: ChannelSettings, name: str) -> bool:
+    return getattr(channel, name) is not None
+
+
+def told_to_nobody(settings: Settings, findings: Findings) -> None:
+    """Alerts that no channel takes are only recorded."""
+    if not settings.channels:
+        findings.warning((), "no channels: alerts are recorded and shown, but sent to nobody")
+        return
+    for position, key in enumerate(settings.keys):
+        if not any(_takes(channel, key) for channel in settings.channels):
+            findings.warning(("keys", position), "no channel takes alerts about this key")
+
+
+def _takes(channel: ChannelSettings, key: KeySettings) -> bool:
+    return channel.matches(channel.severities[0], (key.name,), key.tags)
+
+
+def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
+    """The keys of a limit group ask for no more polls than its limit lets through."""
+    wanted: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for position, group in groups.items():
+        key = settings.keys[position]
+        wanted[key.provider, group] += 1 / key.interval.total_seconds()
+    for (provider, group), rate in wanted.items():
+        limit = settings.limit(provider, group)
+        if rate > limit.rate:
+            findings.warning(
+                ("limits", group if group in settings.limits else provider),
+                f"the keys of {group} ask for {rate:.4g} polls per second and its rate is"
+                f" {limit.rate:.4g}: polls will be late; raise interval or limits.{group}.rate",
+            )
+
+
+def limits(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
+    """Every entry of ``limits`` is for a provider or host in use."""
+    known = {ANY_GROUP, *groups.values(), *(key.provider for key in settings.keys)}
+    for name in settings.limits:
+        if name not in known:
+            hint = suggestion(name, known)
+            findings.warning(("limits", name), f"no key belongs to it{hint}", on_name=True)
+
+
+def exposure(web: Web | None, findings: Findings) -> None:
+    """The web page has no password: whoever reaches it reads balances and names."""
+    if web is None or web.host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(web.host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        findings.warning(
+            ("web", "listen"), "reachable from other hosts, without a password: mind who can"
+        )
+
+
+def certificates(file: FilePath) -> str | None:
+    """What is wrong with a file of certificates to trust, or None."""
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except ssl.SSLError:
+        return f"{file} holds no certificate in PEM form"
+    except OSError as error:
+        return f"{file} cannot be read: {os.strerror(error.errno or 0)}"
+    return None

@@ -1,0 +1,63 @@
+"""Where an entry's credential comes from: written, in a file, or from systemd; exactly one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from monitor.config import secrets
+from monitor.config.document import UNRESOLVED
+from monitor.config.problems import Findings, Path
+
+_COMPLAINTS: Mapping[str, Callable[[str], str | None]] = {
+    "key": secrets.complaint_about_key,
+    "url": secrets.complaint_about_url,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Resolves ``key`` or ``url``, ``..._file`` and ``..._credential`` of entries.
+
+    Relative files start from ``directory``, that of the configuration file.
+    """
+
+    environ: Mapping[str, str]
+    directory: FilePath
+    findings: Findings
+
+    def resolve(self, entry: dict[str, Any], name: str, path: Path) -> None:
+        """Put the credential into *entry* under *name*, from wherever the entry says it is.
+
+        What cannot be had is noted, and :data:`UNRESOLVED` stands in, so that checking goes on.
+        """
+        forms = (name, f"{name}_file", f"{name}_credential")
+        given = [form for form in forms if entry.get(form) is not None]
+        for form in given[1:]:
+            only_one = f"give only one of {', '.join(forms)}"
+            self.findings.error((*path, form), only_one, on_name=True)
+        if not given or not isinstance(entry[given[0]], str):
+            return
+        form, source = given[0], (*path, given[0])
+        value = entry[form] if form == name else self._read(entry[form], form, source)
+        if value is not UNRESOLVED and (complaint := _COMPLAINTS[name](value)):
+            self.findings.error(source, complaint)
+            value = UNRESOLVED
+        entry[name] = value
+
+    def _read(self, text: str, form: str, path: Path) -> str:
+        """The credential in the file that *text* names."""
+        try:
+            if form.endswith("_credential"):
+                file = secrets.credential_path(text, self.environ)
+            else:
+                file = self.directory / text
+            secret = secrets.read_file(file)
+        except ValueError as error:
+            self.findings.error(path, str(error))
+            return UNRESOLVED
+        if secret.world_readable:
+            self.findings.warning(path, f"{file} can be read by every user of this host")
+        return secret.value

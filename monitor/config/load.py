@@ -1,0 +1,213 @@
+"""From a file, or from the environment alone, to checked settings or all problems at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.config import secrets
+from monitor.config.assemble import Assembly, Surroundings
+from monitor.config.checks import CheckUrl
+from monitor.config.document import (
+    FromEnvironment,
+    Place,
+    UnreadableError,
+    decode,
+    locate,
+    parse,
+)
+from monitor.config.models import Settings
+from monitor.config.problems import ConfigError, Finding, Findings, Mark, Problem
+from monitor.config.problems import Path as ValuePath
+from monitor.config.wording import shown
+from monitor.providers import ENVIRONMENT_NAMES
+
+ENVIRONMENT = "environment"
+"""What stands for the file's name where there is no file."""
+
+FILE_LIMIT = 64 * 1024 * 1024
+"""Bytes of a configuration file; 10,000 keys take about 2 MB."""
+
+_DIRECTORY = "credit-monitor"
+_FILE = "config.yaml"
+_DATABASE = "credit-monitor.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings that can be used, and what an operator would still want to know."""
+
+    settings: Settings
+    warnings: tuple[Problem, ...] = ()
+
+
+def find(path: str | Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The configuration file to use, None if there is none.
+
+    *path* (the option ``--config``) or ``$CREDIT_MONITOR_CONFIG`` is taken without a look;
+    otherwise the first that exists of ``./config.yaml``,
+    ``$XDG_CONFIG_HOME/credit-monitor/config.yaml`` and ``/etc/credit-monitor/config.yaml``.
+    """
+    chosen = path or environ.get("CREDIT_MONITOR_CONFIG")
+    if chosen:
+        return Path(chosen)
+    home = _base_directory(environ, "XDG_CONFIG_HOME", ".config")
+    directories = (Path(), home / _DIRECTORY, Path("/etc") / _DIRECTORY)
+    return next((each / _FILE for each in directories if _is_there(each / _FILE)), None)
+
+
+def default_store(environ: Mapping[str, str]) -> str:
+    """The SQLite store in the state directory: systemd's, else that of the XDG base directories."""
+    state = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    home = _base_directory(environ, "XDG_STATE_HOME", ".local/state")
+    return f"sqlite://{(Path(state) if state else home / _DIRECTORY) / _DATABASE}"
+
+
+def load(
+    path: Path, environ: Mapping[str, str], *, check_channel_url: CheckUrl | None = None
+) -> Loaded:
+    """The settings in the file at *path*; raises :class:`ConfigError` with all problems.
+
+    *check_channel_url* judges the URLs of channels; None takes that of the senders.  Nothing here
+    touches the network.
+    """
+    text = _read(path)
+    findings = Findings()
+    try:
+        document = parse(text, lambda each: secrets.expand(each, environ), findings)
+    except UnreadableError as error:
+        findings.error((), error.message, mark=error.mark)
+        raise ConfigError(_placed(findings, str(path), text, {})) from None
+    surroundings = Surroundings(
+        environ, path.parent, default_store(environ), check_channel_url or _check_by_senders
+    )
+    assembly = Assembly(document, surroundings, findings)
+    settings = assembly.settings()
+    if assembly.holds_literal_secrets() and path.stat().st_mode & stat.S_IROTH:
+        findings.warning(
+            (), "holds secrets and can be read by every user of this host: chmod o-r it"
+        )
+    problems = _placed(findings, str(path), text, assembly.labels())
+    if settings is None:
+        raise ConfigError(problems)
+    return Loaded(settings.with_origin(str(path), assembly.from_environment()), problems)
+
+
+def from_environment(environ: Mapping[str, str]) -> Loaded:
+    """Settings without a file: a key for each usual variable that is set, named as its provider.
+
+    Raises :class:`ConfigError` if there is none, or if one holds no key.
+    """
+    found = {name: environ[name] for name in ENVIRONMENT_NAMES if environ.get(name)}
+    _check_variables(found)
+    keys = [
+        {"name": provider, "provider": provider, "key": FromEnvironment(found[variable])}
+        for variable, provider in ENVIRONMENT_NAMES.items()
+        if variable in found
+    ]
+    findings = Findings()
+    surroundings = Surroundings(environ, Path(), default_store(environ), _check_by_senders)
+    assembly = Assembly({"keys": keys}, surroundings, findings)
+    settings = assembly.settings()
+    problems = _placed(findings, ENVIRONMENT, "", assembly.labels())
+    if settings is None:
+        raise ConfigError(problems)
+    return Loaded(settings.with_origin(ENVIRONMENT, frozenset()), problems)
+
+
+def _check_variables(found: Mapping[str, str]) -> None:
+    complaints = {name: secrets.complaint_about_key(value) for name, value in found.items()}
+    problems = [
+        Problem(file=ENVIRONMENT, path=name, message=complaint)
+        for name, complaint in complaints.items()
+        if complaint is not None
+    ]
+    if not found:
+        names = ", ".join(ENVIRONMENT_NAMES)
+        text = f"there is no configuration file, and no key in the usual variables ({names})"
+        problems = [Problem(file=ENVIRONMENT, message=text)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _base_directory(environ: Mapping[str, str], name: str, default: str) -> Path:
+    """A directory of the XDG base directory specification, which ignores relative ones."""
+    given = environ.get(name, "")
+    if given.startswith("/"):
+        return Path(given)
+    return Path(environ.get("HOME") or Path.home()) / default
+
+
+def _is_there(path: Path) -> bool:
+    """Whether *path* exists; one that may not be looked at does, and loading says so."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _read(path: Path) -> str:
+    try:
+        return decode(_content(path))
+    except OSError as error:
+        problem = Problem(
+            file=str(path), message=f"cannot be read: {os.strerror(error.errno or 0)}"
+        )
+    except UnreadableError as error:
+        line, column = error.mark or (0, 0)
+        problem = Problem(file=str(path), line=line, column=column, message=error.message)
+    raise ConfigError([problem])
+
+
+def _content(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnreadableError("is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(FILE_LIMIT + 1)
+    if len(content) > FILE_LIMIT:
+        raise UnreadableError(f"is larger than {FILE_LIMIT >> 20} MiB")
+    return content
+
+
+def _check_by_senders(url: str) -> str | None:
+    from monitor.delivery.senders import check_url  # noqa: PLC0415 - loads Apprise, 20 MB
+
+    return check_url(url)
+
+
+def _placed(
+    findings: Findings, file: str, text: str, labels: Mapping[ValuePath, str]
+) -> tuple[Problem, ...]:
+    """What was found, each at its place in *text*, in the order of the file."""
+    wanted = {item.path[:end] for item in findings.items for end in range(len(item.path) + 1)}
+    places = locate(text, wanted) if wanted and text else {}
+    problems = []
+    for item in findings.items:
+        line, column = item.mark or _mark(item, places)
+        problems.append(
+            Problem(
+                file=file,
+                line=line,
+                column=column,
+                path=shown(item.path, labels),
+                message=item.message,
+                level=item.level,
+            )
+        )
+    return tuple(sorted(problems, key=lambda each: (each.line, each.column)))
+
+
+def _mark(item: Finding, places: Mapping[ValuePath, Place]) -> Mark:
+    """The place of the value at fault; of the nearest around it where it is not written down."""
+    for end in range(len(item.path), -1, -1):
+        place = places.get(item.path[:end])
+        if place is not None:
+            at_name = item.on_name and end == len(item.path)
+            return place.name if at_name and place.name else place.value
+    return (0, 0)

@@ -1,0 +1,293 @@
+"""The configuration as values: checked, complete, immutable, silent about secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+
+from monitor.core.fields import STRICT, Duration
+from monitor.core.model import Severity
+from monitor.core.rules import Rules
+from monitor.providers import AnyKey
+from monitor.providers.base import Name
+
+OFF_WORDS = (False, "off", "no")
+"""What switches a rule or the web page off; ``off`` is plain text to our reading of YAML."""
+
+ANY_GROUP = "default"
+"""The entry of ``limits`` for whatever has none of its own."""
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+_GROUP = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,253}", re.ASCII)
+
+
+def _check_store(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme == "sqlite" and url.startswith("sqlite:///") and parts.path.strip("/"):
+        return secret
+    if parts.scheme == "postgresql" and parts.hostname and parts.path.strip("/"):
+        return secret
+    raise ValueError("must be sqlite:///absolute/path.db or postgresql://user:password@host/name")
+
+
+def _check_listen(value: str) -> str:
+    host, port = split_listen(value)
+    if not host:
+        raise ValueError("must name the host too, such as 127.0.0.1:9750 or [::1]:9750")
+    if ":" in host:
+        ipaddress.IPv6Address(host)
+    if not 0 <= port <= 65535:  # noqa: PLR2004 - ports have 16 bits
+        raise ValueError("the port lies between 0 (any free one) and 65535")
+    return value
+
+
+def split_listen(value: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:9750`` or ``[::1]:9750``; raises ``ValueError``."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})", value, re.ASCII)
+    if match is None:
+        raise ValueError("must be host:port, such as 127.0.0.1:9750 or [::1]:9750")
+    return match[1] or match[2], int(match[3])
+
+
+def _check_group(value: str) -> str:
+    if not _GROUP.fullmatch(value):
+        raise ValueError("must be the name of a provider, a host, or default")
+    return value
+
+
+StoreUrl = Annotated[SecretStr, AfterValidator(_check_store)]
+"""Where the store is; it may hold a password."""
+
+Listen = Annotated[str, AfterValidator(_check_listen)]
+Group = Annotated[str, AfterValidator(_check_group)]
+
+
+class Defaults(BaseModel):
+    """What a key does not say itself."""
+
+    model_config = STRICT
+
+    interval: Duration = Field(
+        default=timedelta(minutes=5), ge=timedelta(seconds=1), description="time between polls"
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        le=timedelta(minutes=2),
+        description="a poll that takes longer has failed",
+    )
+
+
+def _channel_schema(schema: dict[str, Any]) -> None:
+    """A file gives one of the three; the loader turns it into ``url``."""
+    schema["required"] = ["name"]
+    schema["oneOf"] = [{"required": [name]} for name in ("url", "url_file", "url_credential")]
+
+
+class ChannelSettings(BaseModel):
+    """One way to people, and what is sent along it."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra=_channel_schema)
+
+    name: Name = Field(description="unique name of this channel")
+    url: SecretStr = Field(description="Apprise URL, as ${VARIABLE}; console: prints")
+    url_file: Text | None = Field(default=None, description="file that holds the URL")
+    url_credential: Text | None = Field(
+        default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+    severities: tuple[Severity, ...] = Field(
+        default=tuple(Severity), min_length=1, description="which severities are sent"
+    )
+    keys: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of keys, * and ? as in file names"
+    )
+    tags: tuple[Text, ...] = Field(
+        default=(), description="only keys with at least one of these tags; none: all keys"
+    )
+
+    def matches(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> bool:
+        """Whether an alert of *severity* about these keys, with these tags, is sent here.
+
+        One matching key is enough: an alert of an account or a provider speaks for several.
+        """
+        if severity not in self.severities:
+            return False
+        if self.tags and not set(self.tags).intersection(tags):
+            return False
+        return any(fnmatchcase(name, glob) for glob in self.keys for name in key_names)
+
+
+class Notify(BaseModel):
+    """How messages are sent, whichever the channel."""
+
+    model_config = STRICT
+
+    group_wait: Duration = Field(
+        default=timedelta(seconds=10),
+        le=timedelta(hours=1),
+        description="what happens within this time is one message per channel",
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=10),
+        description="a send that takes longer has failed and is tried again",
+    )
+    give_up_after: Duration = Field(
+        default=timedelta(hours=24),
+        ge=timedelta(minutes=1),
+        description="a message not delivered by then goes to the dead letters",
+    )
+    resolved: bool = Field(default=True, description="whether the end of an alert is sent too")
+
+
+class Retention(BaseModel):
+    """How long what was recorded is kept."""
+
+    model_config = STRICT
+
+    samples: Duration = Field(
+        default=timedelta(days=14), ge=timedelta(hours=1), description="every change of a balance"
+    )
+    thinned: Duration = Field(
+        default=timedelta(days=400),
+        ge=timedelta(hours=1),
+        description="balances after that, thinned out",
+    )
+    records: Duration = Field(
+        default=timedelta(days=400),
+        ge=timedelta(hours=1),
+        description="closed alerts, messages and failed polls",
+    )
+
+    @model_validator(mode="after")
+    def _thinned_is_longer(self) -> Self:
+        if self.thinned < self.samples:
+            raise ValueError("thinned must not be shorter than samples: it continues them")
+        return self
+
+
+class Limit(BaseModel):
+    """How hard one provider or host may be asked."""
+
+    model_config = STRICT
+
+    rate: float = Field(
+        default=20, gt=0, le=100_000, allow_inf_nan=False, description="polls started per second"
+    )
+    concurrency: int = Field(default=20, ge=1, le=10_000, description="polls in flight at once")
+
+
+class Http(BaseModel):
+    """How providers are reached; proxies come from HTTPS_PROXY, HTTP_PROXY and NO_PROXY."""
+
+    model_config = STRICT
+
+    ca_file: Text | None = Field(
+        default=None, description="PEM file with the certificates to trust instead of the usual"
+    )
+
+
+class Web(BaseModel):
+    """Where page, metrics and health checks are served."""
+
+    model_config = STRICT
+
+    listen: Listen = Field(
+        default="127.0.0.1:9750", description="host:port; port 0 takes any free one"
+    )
+
+    @property
+    def host(self) -> str:
+        """The address to bind, without brackets."""
+        return split_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port to bind; 0 for any free one."""
+        return split_listen(self.listen)[1]
+
+
+def _web_switch(value: Any) -> Any:
+    return None if value in OFF_WORDS else value
+
+
+class Settings(BaseModel):
+    """The whole configuration, with everything that was left out filled in.
+
+    In ``keys`` the interval, timeout and rules are those in effect, and the credential is in
+    ``key`` wherever it came from; likewise the ``url`` of channels.
+    """
+
+    model_config = STRICT
+
+    defaults: Defaults = Field(default=Defaults(), description="what a key does not say itself")
+    keys: tuple[AnyKey, ...] = Field(min_length=1, description="the credentials to watch")
+    rules: Rules = Field(default=Rules(), description="what is told; off switches a rule off")
+    channels: tuple[ChannelSettings, ...] = Field(default=(), description="who is told")
+    notify: Notify = Field(default=Notify(), description="how messages are sent")
+    store: StoreUrl = Field(description="where everything recorded lives")
+    retention: Retention = Field(default=Retention(), description="how long records are kept")
+    limits: dict[Group, Limit] = Field(
+        default={}, description="by provider or host; default is for all others"
+    )
+    http: Http = Field(default=Http(), description="how providers are reached")
+    web: Annotated[Web | None, BeforeValidator(_web_switch)] = Field(
+        default=Web(), description="page, metrics and health checks; off: none"
+    )
+
+    _source: str = PrivateAttr(default="")
+    _from_environment: frozenset[tuple[str | int, ...]] = PrivateAttr(default=frozenset())
+
+    @property
+    def source(self) -> str:
+        """Where this came from, for messages: the file's path, or ``environment``."""
+        return self._source
+
+    @property
+    def from_environment(self) -> frozenset[tuple[str | int, ...]]:
+        """Paths of texts that hold what a variable stood for, and so are not shown."""
+        return self._from_environment
+
+    def with_origin(self, source: str, from_environment: frozenset[tuple[str | int, ...]]) -> Self:
+        """The same settings, knowing where they came from."""
+        copy = self.model_copy()
+        copy._source = source  # noqa: SLF001 - our own private attribute
+        copy._from_environment = from_environment  # noqa: SLF001 - our own private attribute
+        return copy
+
+    def limit(self, provider: str, group: str) -> Limit:
+        """The limits of keys of *provider* in limit group *group* (usually the host).
+
+        The entry of the group comes before that of the provider; what it leaves out is taken from
+        ``default``.
+        """
+        common = self.limits.get(ANY_GROUP, Limit())
+        own = self.limits.get(group) or self.limits.get(provider)
+        if own is None:
+            return common
+        given = {name: getattr(own, name) for name in own.model_fields_set}
+        return common.model_copy(update=given)

@@ -1,0 +1,90 @@
+"""What is wrong with a configuration: problems as data, found in any order, told in file order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Path = tuple[str | int, ...]
+"""Where a value is in the document: field names and list indices from the top."""
+
+Mark = tuple[int, int]
+"""Line and column in the file, both counted from 1."""
+
+
+class Level(StrEnum):
+    """Whether a problem stops the start or is only told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake, for a person: ``file:line:column: path: message``.
+
+    ``line`` and ``column`` are 0 where no text stands behind it; the message is free of values, so
+    it is free of secrets.
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    message: str
+    level: Level = Level.ERROR
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        level = "warning: " if self.level is Level.WARNING else ""
+        path = f"{self.path}: " if self.path else ""
+        return f"{place}: {level}{path}{self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``problems`` holds all of them, in the file's order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem before its place in the file was looked up.
+
+    ``on_name`` points at the field's name instead of its value; ``mark`` is set where the place
+    was known when it was found.
+    """
+
+    path: Path
+    message: str
+    level: Level = Level.ERROR
+    on_name: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(slots=True)
+class Findings:
+    """All that was found so far."""
+
+    items: list[Finding] = field(default_factory=list)
+
+    def error(
+        self, path: Path, message: str, *, on_name: bool = False, mark: Mark | None = None
+    ) -> None:
+        """Note what stops the start."""
+        self.items.append(Finding(path, message, Level.ERROR, on_name, mark))
+
+    def warning(self, path: Path, message: str, *, on_name: bool = False) -> None:
+        """Note what an operator would want to know."""
+        self.items.append(Finding(path, message, Level.WARNING, on_name))
+
+    def has_errors(self) -> bool:
+        """Whether anything found so far stops the start."""
+        return any(item.level is Level.ERROR for item in self.items)
+
+    def blames(self, path: Path) -> bool:
+        """Whether there is an error at exactly *path*, so that what follows from it is left out."""
+        return any(item.path == path and item.level is Level.ERROR for item in self.items)

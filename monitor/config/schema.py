@@ -1,0 +1,77 @@
+"""The JSON Schema of the configuration file, for editors and for "did you mean"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from monitor.config.models import Settings
+from monitor.config.problems import Path
+
+_SWITCH: dict[str, Any] = {"enum": ["on", "off", True, False]}
+
+
+def schema() -> dict[str, Any]:
+    """What a configuration file may hold, as JSON Schema 2020-12 (json-schema.org)."""
+    document = Settings.model_json_schema()
+    document["required"] = ["keys"]  # the store is filled in by the loader
+    for rule in document["$defs"]["Rules"]["properties"].values():
+        rule["anyOf"] = [*rule["anyOf"], _SWITCH]
+    document["properties"]["web"]["anyOf"].append(_SWITCH)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **document,
+        "title": "credit-monitor configuration",
+    }
+
+
+def fields_at(path: Path, document: Any) -> list[str]:
+    """The names of the fields that may stand in the mapping at *path* of *document*."""
+    whole = _cached()
+    nodes = [whole]
+    value = document
+    for step in path:
+        forms = [form for node in nodes for form in _forms(node, value, whole)]
+        nodes = [child for form in forms if (child := _child(form, step)) is not None]
+        value = _descend(value, step)
+    forms = [form for node in nodes for form in _forms(node, value, whole)]
+    return sorted({name for form in forms for name in form.get("properties", ())})
+
+
+@cache
+def _cached() -> dict[str, Any]:
+    return schema()
+
+
+def _forms(node: dict[str, Any], value: Any, whole: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """The alternatives of *node*; of entries told apart by a field, the one that *value* is."""
+    if "$ref" in node:
+        yield from _forms(whole["$defs"][node["$ref"].rpartition("/")[2]], value, whole)
+        return
+    discriminator = node.get("discriminator")
+    if discriminator and isinstance(value, dict):
+        chosen = discriminator["mapping"].get(str(value.get(discriminator["propertyName"])))
+        if chosen is not None:
+            yield from _forms({"$ref": chosen}, value, whole)
+            return
+    if "properties" in node or "items" in node or "additionalProperties" in node:
+        yield node
+        return
+    for form in (*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())):
+        yield from _forms(form, value, whole)
+
+
+def _child(form: dict[str, Any], step: str | int) -> dict[str, Any] | None:
+    if isinstance(step, int):
+        child = form.get("items")
+    else:
+        child = form.get("properties", {}).get(step, form.get("additionalProperties"))
+    return child if isinstance(child, dict) else None
+
+
+def _descend(value: Any, step: str | int) -> Any:
+    try:
+        return value[step]
+    except (KeyError, IndexError, TypeError):
+        return None

@@ -1,0 +1,119 @@
+"""Secrets are references in the file; here they become values, or a sentence that says why not.
+
+No sentence holds a value: neither the secret nor what was found in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SIZE_LIMIT = 64 * 1024
+"""Bytes of a secret's file; the longest credentials in use (service accounts) have a few KiB."""
+
+_REFERENCE = re.compile(r"\$?\$\{([^{}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9_.@-]*", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSecret:
+    """What a file held, and whether every user of the host can read it."""
+
+    value: str
+    world_readable: bool
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """*text* with every ``${NAME}`` replaced from *environ*; ``$${NAME}`` is a literal ``${NAME}``.
+
+    What a variable holds is taken as it is, never looked at again.  Raises ``ValueError`` for a
+    variable that is not set or empty, and for other forms such as ``${NAME:-default}``.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if match[0].startswith("$$"):
+            return match[0][1:]
+        if not _NAME.fullmatch(match[1]):
+            raise ValueError("only ${NAME} is replaced, with a variable's name between the braces")
+        return variable(match[1], environ)
+
+    return _REFERENCE.sub(replace, text)
+
+
+def variable(name: str, environ: Mapping[str, str]) -> str:
+    """The environment variable *name*; raises ``ValueError`` if it is not set or empty."""
+    value = environ.get(name)
+    if value is None:
+        raise ValueError(f"environment variable {name} is not set")
+    if not value:
+        raise ValueError(f"environment variable {name} is empty")
+    return value
+
+
+def read_file(path: Path) -> FileSecret:
+    """The secret in *path* without the line break at its end; raises ``ValueError``."""
+    try:
+        state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise ValueError(f"{path} is a directory")
+        if not stat.S_ISREG(state.st_mode):
+            raise ValueError(f"{path} is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
+    if len(content) > SIZE_LIMIT:
+        raise ValueError(f"{path} is larger than {SIZE_LIMIT // 1024} KiB: not a secret")
+    return FileSecret(_decode(content, path), bool(state.st_mode & stat.S_IROTH))
+
+
+def credential_path(name: str, environ: Mapping[str, str]) -> Path:
+    """Where systemd put the credential *name* (``LoadCredential=``); raises ``ValueError``.
+
+    See systemd.exec(5), "Credentials", and systemd.io/CREDENTIALS.
+    """
+    if not _CREDENTIAL.fullmatch(name):
+        raise ValueError("the name of a systemd credential has letters, digits and . _ @ - only")
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise ValueError(
+            "systemd credentials exist only inside the service: CREDENTIALS_DIRECTORY is not set"
+            f" (the unit needs LoadCredential={name}:PATH)"
+        )
+    return Path(directory) / name
+
+
+def complaint_about_key(value: str) -> str | None:
+    """Why *value* cannot be an API key, or None; the sentence does not show it."""
+    if not value.isascii():
+        return "holds a character outside ASCII: no API key does, so it was pasted wrongly"
+    if _CONTROL.search(value):
+        return "holds a line break or control character: exactly one key, on one line, is wanted"
+    if " " in value:
+        return "holds a blank: exactly the key is wanted, without a name or prefix before it"
+    return None
+
+
+def complaint_about_url(value: str) -> str | None:
+    """Why *value* cannot be a channel's URL, or None; the sentence does not show it."""
+    if _CONTROL.search(value):
+        return "holds a line break or control character: exactly one URL, on one line, is wanted"
+    return None
+
+
+def _decode(content: bytes, path: Path) -> str:
+    try:
+        value = content.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text file") from None
+    if not value.strip():
+        raise ValueError(f"{path} is empty")
+    if "\0" in value:
+        raise ValueError(f"{path} is not a text file")
+    return value

@@ -1,0 +1,159 @@
+"""What the validation library found, in words for a person and without any value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic_core import ErrorDetails
+
+from monitor.config.problems import Findings, Path
+from monitor.core.fields import format_duration
+from monitor.providers.base import Name
+
+_NAME_PATTERN = get_args(Name)[1].pattern
+_SHOWN_NAME = 40
+
+_TEXTS = {
+    "missing": "is missing",
+    "model_type": "must be a mapping (name: value)",
+    "model_attributes_type": "must be a mapping (name: value)",
+    "dict_type": "must be a mapping (name: value)",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "union_tag_not_found": "names no provider",
+}
+
+
+def report(
+    errors: Iterable[ErrorDetails],
+    value: Any,
+    base: Path,
+    fields: Callable[[Path], Iterable[str]],
+    findings: Findings,
+) -> None:
+    """Enter the library's *errors* about *value*, which stands at *base*, into *findings*.
+
+    *fields* tells which fields exist at a path, for "did you mean".
+    """
+    placed = [(place(error, value), error) for error in errors]
+    for path, error in placed:
+        beneath = any(other[: len(path)] == path and other != path for other, _ in placed)
+        if error["type"].endswith("_type") and beneath:
+            continue  # another form of the same field was meant, and is reported
+        full = base + path
+        if findings.blames(full):
+            continue
+        if error["type"] == "extra_forbidden":
+            hint = suggestion(str(path[-1]), fields(full[:-1]))
+            findings.error(full, f"unknown field{hint}", on_name=True)
+        else:
+            findings.error(full, _explain(error, _at(value, path)))
+
+
+def place(error: ErrorDetails, value: Any) -> Path:
+    """Where in *value* an error is; the library's own path also names the forms of a union."""
+    path: list[str | int] = []
+    for step in error["loc"]:
+        if _has(value, step):
+            value = value[step]
+        elif error["type"] != "missing" or step != error["loc"][-1]:
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _has(value: Any, step: str | int) -> bool:
+    if isinstance(value, Mapping):
+        return step in value
+    return isinstance(value, list | tuple) and isinstance(step, int) and step < len(value)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``; did you mean x?`` where *word* is close to one of *known*, else nothing."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def shown(path: Path, labels: Mapping[Path, str]) -> str:
+    """*path* for a person: ``keys.studio.interval``, or ``keys[0].interval`` without a name.
+
+    *labels* has the names of list entries.  What is no plausible field name is not repeated.
+    """
+    text = ""
+    for position, step in enumerate(path):
+        label = labels.get(path[: position + 1], step)
+        if isinstance(label, int):
+            text += f"[{label}]"
+            continue
+        plausible = len(label) <= _SHOWN_NAME or path[: position + 1] in labels
+        word = label if label.isprintable() and plausible else "(unreadable name)"
+        text += f".{word}" if text else word
+    return text
+
+
+def _explain(error: ErrorDetails, value: Any) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _TEXTS:
+        return _TEXTS[kind]
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        return _choice(context, value)
+    if kind == "string_type":
+        quotes = "; put it in quotes" if isinstance(value, bool | int | Decimal) else ""
+        return f"must be a text{quotes}"
+    if kind == "string_pattern_mismatch" and context["pattern"] == _NAME_PATTERN:
+        return (
+            "a name begins with a letter or digit, goes on with letters, digits and . _ @ -"
+            " and has at most 63 characters"
+        )
+    return _bound(kind, context)
+
+
+def _choice(context: Mapping[str, Any], value: Any) -> str:
+    expected = str(context.get("expected") or context.get("expected_tags"))
+    words = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
+    hint = suggestion(value, words) if isinstance(value, str) else ""
+    return f"must be one of {', '.join(words)}{hint}"
+
+
+_BOUNDS = {
+    "greater_than": ("gt", "must be more than {}"),
+    "greater_than_equal": ("ge", "must be at least {}"),
+    "less_than": ("lt", "must be less than {}"),
+    "less_than_equal": ("le", "must be at most {}"),
+    "too_short": ("min_length", "must have at least {} entry"),
+    "too_long": ("max_length", "must have at most {} entries"),
+    "string_too_short": ("min_length", "must not be empty"),
+    "string_too_long": ("max_length", "must have at most {} characters"),
+    "string_pattern_mismatch": ("pattern", "must have the form {}"),
+}
+
+
+def _bound(kind: str, context: Mapping[str, Any]) -> str:
+    name, text = _BOUNDS.get(kind, ("", "is not valid ({})"))
+    bound = context.get(name, kind)
+    return text.format(format_duration(bound) if isinstance(bound, timedelta) else bound)
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
