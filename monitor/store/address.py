@@ -43,7 +43,11 @@ class Address:
         """The database behind the address."""
         if self.path is not None:
             return SqliteBackend(self.path, readonly=readonly, lock=lock)
-        raise NotImplementedError
+        if self.server is None:
+            raise ValueError("an address is a path or a server")
+        from monitor.store.postgresql import PostgresqlBackend  # noqa: PLC0415 - few have psycopg
+
+        return PostgresqlBackend(self.server, self.label, readonly=readonly, lock=lock)
 
 
 def _path(rest: str) -> Path:

@@ -25,7 +25,7 @@ from monitor.core.model import (
     Subject,
 )
 from monitor.store.base import StoredKey, StoredLedger
-from monitor.store.columns import from_micros, to_micros
+from monitor.store.columns import MICROSECOND, from_micros, to_micros
 
 Bind = dict[str, Any]
 
@@ -138,10 +138,11 @@ def encode_ledger(state: LedgerState) -> str:
     Charges stand in one text, ``age:amount`` with the age in microseconds before ``at``: they are
     most of it, and written with every step of the balance.
     """
-    at = to_micros(state.at)
+    at = state.at
+    charges = [f"{(at - when) // MICROSECOND}:{amount!s}" for when, amount in state.charges]
     return _json(
         {
-            "at": at,
+            "at": to_micros(at),
             "balance": str(state.balance),
             "unit": state.unit,
             "reference": str(state.reference),
@@ -149,9 +150,7 @@ def encode_ledger(state: LedgerState) -> str:
             "consumed_total": str(state.consumed_total),
             "topped_up_total": str(state.topped_up_total),
             "refunded_total": str(state.refunded_total),
-            "charges": " ".join(
-                [f"{at - to_micros(when)}:{amount}" for when, amount in state.charges]
-            ),
+            "charges": " ".join(charges),
         }
     )
 

@@ -48,11 +48,11 @@ class Moment(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
         """To the database."""
         return None if value is None else to_micros(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
         """From the database."""
         return None if value is None else from_micros(value)
 
@@ -63,11 +63,11 @@ class Span(TypeDecorator[timedelta]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: timedelta | None, _dialect: Dialect) -> int | None:
         """To the database."""
         return None if value is None else value // MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> timedelta | None:
         """From the database."""
         return None if value is None else timedelta(microseconds=value)
 
@@ -78,11 +78,11 @@ class Amount(TypeDecorator[Decimal]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: Decimal | None, _dialect: Dialect) -> str | None:
         """To the database."""
         return None if value is None else str(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Decimal | None:
         """From the database."""
         return None if value is None else Decimal(value)
 
@@ -93,7 +93,7 @@ class Count(TypeDecorator[int]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: int | None, _dialect: Dialect) -> int | None:
         """To the database."""
         return None if value is None else max(-MAX_BIGINT, min(MAX_BIGINT, value))
 
@@ -104,7 +104,7 @@ class Words(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         """To the database."""
         return None if value is None else clean(value)
 
@@ -119,10 +119,10 @@ class Choice(TypeDecorator[StrEnum]):
         super().__init__()
         self.words = words
 
-    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: StrEnum | None, _dialect: Dialect) -> str | None:
         """To the database."""
         return None if value is None else value.value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> StrEnum | None:
         """From the database."""
         return None if value is None else self.words(value)

@@ -47,6 +47,10 @@ def translated(label: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise _translate(error, label) from error
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"store {label}: {error.name} is not installed: install credit-monitor[postgresql]"
+        ) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(f"store {label}: {reason}: check the path and its rights") from error

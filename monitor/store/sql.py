@@ -30,7 +30,8 @@ from monitor.store.base import (
     StoreError,
 )
 from monitor.store.errors import translated
-from monitor.store.thinning import Thinner
+from monitor.store.pruning import Pruner
+from monitor.store.thinning import thin_samples
 
 
 class Backend(Protocol):
@@ -69,7 +70,7 @@ class SqlStore:
         self._writer = None if readonly else backend.writer()
         self._turn = threading.Lock()
         self._writing = writing.Writer(backend.dialect)
-        self._thinner = Thinner()
+        self._pruner = Pruner()
         self._closed = False
 
     @classmethod
@@ -163,7 +164,8 @@ class SqlStore:
     def thin(self, now: datetime, retention: Retention) -> int:
         """Drop what retention no longer keeps; returns the number of samples dropped."""
         with self._write() as connection:
-            return self._thinner.thin(connection, now, retention)
+            self._pruner.prune(connection, now, retention)
+            return thin_samples(connection, now, retention)
 
     def close(self) -> None:
         """Let go of all connections; may be called twice."""

@@ -11,9 +11,11 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from monitor.store import layout, schema
 from monitor.store.base import StoreUnusableError
@@ -225,7 +227,11 @@ def _size(path: Path) -> int:
 
 def _engine(connect: Callable[[], sqlite3.Connection], begin: str, *, pooled: int) -> Engine:
     """An engine that keeps up to *pooled* connections and begins transactions with *begin*."""
-    pool = QueuePool(connect, pool_size=pooled, max_overflow=0) if pooled else NullPool(connect)
+
+    def creator() -> DBAPIConnection:
+        return cast("DBAPIConnection", connect())
+
+    pool = QueuePool(creator, pool_size=pooled, max_overflow=0) if pooled else NullPool(creator)
     engine = create_engine("sqlite+pysqlite://", pool=pool)
 
     @event.listens_for(engine, "begin")

@@ -1,16 +1,150 @@
-"""Retention, a bounded piece of work at a time."""
+"""Retention of samples, a bounded piece of work at a time: it never holds up writing for long.
+
+Full samples are kept for some days.  Of older ones stay the last of each hour and both sides of
+every rise, so that top-ups and refunds remain exact, and with them consumption, which is what
+the falls between add up to.  The newest sample of a meter stays whatever its age.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
+from monitor.store import schema
 from monitor.store.base import Retention
 
+ROWS_PER_CALL = 5_000
+"""Samples looked at in one call, which take some 30 ms."""
 
-class Thinner:
-    """placeholder"""
+METERS_PER_CALL = 100
+"""Meters looked at in one call, where they have few samples."""
 
-    def thin(self, connection: Connection, now: datetime, retention: Retention) -> int:
-        return 0
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """What of a sample decides whether it stays."""
+
+    at: datetime
+    balance: Decimal | None
+
+    def shares_hour_with(self, other: _Point) -> bool:
+        """Whether both began in the same hour."""
+        return (self.at.date(), self.at.hour) == (other.at.date(), other.at.hour)
+
+
+def thin_samples(connection: Connection, now: datetime, retention: Retention) -> int:
+    """Thin meters that are due, as far as one call goes; returns how many samples went.
+
+    Meters become due once a day, at midnight UTC.
+    """
+    end = now - timedelta(days=retention.samples_days)
+    end = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    oldest = now - timedelta(days=retention.thinned_days)
+    dropped = 0
+    budget = ROWS_PER_CALL
+    for number, begin in _due_meters(connection, end):
+        dropped += _expire(connection, number, oldest)
+        points = _points(connection, number, begin, end, budget)
+        more = len(points) > budget
+        surplus = list(_surplus(connection, number, points, end, more=more))
+        _drop(connection, number, surplus)
+        _advance(connection, number, points[-1].at if more else end)
+        dropped += len(surplus)
+        budget -= len(points)
+        if budget <= 0:
+            break
+    return dropped
+
+
+def _due_meters(connection: Connection, end: datetime) -> list[tuple[int, datetime | None]]:
+    meters = schema.meters.c
+    due = or_(meters.thinned_to.is_(None), meters.thinned_to < end)
+    statement = select(meters.id, meters.thinned_to).where(due).order_by(meters.id)
+    return [
+        (row.id, row.thinned_to) for row in connection.execute(statement.limit(METERS_PER_CALL))
+    ]
+
+
+def _expire(connection: Connection, number: int, oldest: datetime) -> int:
+    """Drop what ended before *oldest*, but for the newest."""
+    samples = schema.samples.c
+    other = schema.samples.alias().c
+    newest = select(func.max(other.at)).where(other.meter == number).scalar_subquery()
+    gone = select(samples.at, samples.lasted).where(
+        samples.meter == number, samples.at < oldest, samples.at < newest
+    )
+    ended = [row.at for row in connection.execute(gone) if row.at + row.lasted < oldest]
+    _drop(connection, number, ended)
+    return len(ended)
+
+
+def _points(
+    connection: Connection, number: int, begin: datetime | None, end: datetime, count: int
+) -> list[_Point]:
+    """The undecided samples, oldest first: up to *count* and the one after them."""
+    samples = schema.samples.c
+    statement = select(samples.at, samples.balance).where(samples.meter == number, samples.at < end)
+    if begin is not None:
+        statement = statement.where(samples.at >= begin)
+    rows = connection.execute(statement.order_by(samples.at).limit(count + 1))
+    return [_Point(row.at, row.balance) for row in rows]
+
+
+def _surplus(
+    connection: Connection, number: int, points: list[_Point], end: datetime, *, more: bool
+) -> Iterator[datetime]:
+    """The times of the points that need not stay, judged by the point on either side.
+
+    With *more*, the last point is not judged yet, being the neighbour of the one before it.
+    """
+    if not points:
+        return
+    before = _neighbour(connection, number, points[0].at, after=False)
+    after = None if more else _neighbour(connection, number, end, after=True)
+    line = [before, *points] if more else [before, *points, after]
+    for left, point, right in zip(line, points, line[2:], strict=False):
+        if left is not None and right is not None and _is_surplus(left, point, right):
+            yield point.at
+
+
+def _is_surplus(left: _Point, point: _Point, right: _Point) -> bool:
+    return point.shares_hour_with(right) and not _rises(left, point) and not _rises(point, right)
+
+
+def _rises(earlier: _Point, later: _Point) -> bool:
+    """Whether the balance rose; to and from "no cap" counts as a rise, being no consumption."""
+    if earlier.balance is None or later.balance is None:
+        return earlier.balance is not later.balance
+    return later.balance > earlier.balance
+
+
+def _neighbour(connection: Connection, number: int, at: datetime, *, after: bool) -> _Point | None:
+    """The first sample from *at* on, or the last one before."""
+    samples = schema.samples.c
+    statement = select(samples.at, samples.balance).where(samples.meter == number).limit(1)
+    if after:
+        statement = statement.where(samples.at >= at).order_by(samples.at)
+    else:
+        statement = statement.where(samples.at < at).order_by(samples.at.desc())
+    row = connection.execute(statement).first()
+    return None if row is None else _Point(row.at, row.balance)
+
+
+_DROP = delete(schema.samples).where(
+    schema.samples.c.meter == bindparam("number"), schema.samples.c.at == bindparam("begun")
+)
+
+
+def _drop(connection: Connection, number: int, times: list[datetime]) -> None:
+    if times:
+        connection.execute(_DROP, [{"number": number, "begun": at} for at in times])
+
+
+def _advance(connection: Connection, number: int, thinned_to: datetime) -> None:
+    meters = schema.meters
+    statement = update(meters).where(meters.c.id == number).values(thinned_to=thinned_to)
+    connection.execute(statement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -18,32 +18,54 @@ from monitor.store.columns import clean
 METER_COLUMNS = tuple(c.name for c in schema.meters.c if c.name != "thinned_to")
 
 
-class Writer:
-    """Writes batches through a connection of *dialect*, and knows the number of each meter.
+class MeterNumbers:
+    """The number of each meter; new ones are given out in order and wait in ``unsaved``."""
 
-    It relies on being the only writer of new meters; after a failed transaction :meth:`forget`
+    def __init__(self, connection: Connection) -> None:
+        meters = schema.meters.c
+        found = connection.execute(select(meters.key, meters.name, meters.id))
+        self._known = {(key, name): number for key, name, number in found}
+        self._last = max(self._known.values(), default=0)
+        self.unsaved: list[Bind] = []
+
+    def of(self, key: str, meter: str) -> int:
+        """The number of meter *meter* of *key*."""
+        number = self._known.get((key, meter))
+        if number is None:
+            name = (clean(key), clean(meter))
+            number = self._known.get(name) or self._add(name)
+            self._known[key, meter] = number
+        return number
+
+    def _add(self, name: tuple[str, str]) -> int:
+        self._last += 1
+        self._known[name] = self._last
+        self.unsaved.append({"id": self._last, "key": name[0], "name": name[1]})
+        return self._last
+
+
+class Writer:
+    """Writes batches through a connection of *dialect*.
+
+    It relies on being the only one that adds meters; after a failed transaction :meth:`forget`
     makes it look them up again.
     """
 
     def __init__(self, dialect: str) -> None:
-        self._upserts = {
-            table: _upsert(table, dialect)
-            for table in (*schema.metadata.sorted_tables,)
-            if table is not schema.meters
-        }
+        tables = [t for t in schema.metadata.tables.values() if t is not schema.meters]
+        self._upserts = {table: _upsert(table, dialect) for table in tables}
         self._upserts[schema.meters] = _upsert(schema.meters, dialect, METER_COLUMNS)
-        self._numbers: dict[tuple[str, str], int] | None = None
+        self._meters: MeterNumbers | None = None
 
     def forget(self) -> None:
         """Trust nothing remembered of a transaction that may not have been committed."""
-        self._numbers = None
+        self._meters = None
 
     def write(self, connection: Connection, batch: Sequence[Changes]) -> None:
         """Write all of *batch*; of rows with the same identity the last one counts."""
         keys = {k.name: k for changes in batch for k in changes.keys}
         self._put(connection, schema.keys, [codec.key_row(k) for k in keys.values()])
-        self._put(connection, schema.meters, self._meter_rows(connection, batch))
-        self._put(connection, schema.samples, self._sample_rows(connection, batch))
+        self._put_meters_and_samples(connection, batch)
         for table, rows in _plain_rows(batch):
             self._put(connection, table, rows)
         notifications = {n.id: n for changes in batch for n in changes.notifications}
@@ -53,40 +75,16 @@ class Writer:
         if rows:
             connection.execute(self._upserts[table], rows)
 
-    def _meter_rows(self, connection: Connection, batch: Sequence[Changes]) -> list[Bind]:
-        rows = {
-            (key.name, reading.meter): (reading, at)
-            for changes in batch
-            for key in changes.keys
-            for reading, at in key.meters
-        }
-        number = self._number
-        return [
-            codec.meter_row(number(connection, key, meter), key, reading, at)
-            for (key, meter), (reading, at) in rows.items()
-        ]
-
-    def _sample_rows(self, connection: Connection, batch: Sequence[Changes]) -> list[Bind]:
-        samples = {(s.key, s.meter, s.at): s for changes in batch for s in changes.samples}
-        number = self._number
-        return [codec.sample_row(number(connection, s.key, s.meter), s) for s in samples.values()]
-
-    def _number(self, connection: Connection, key: str, meter: str) -> int:
-        """The number of a meter; a new one gets the next, and its row."""
-        if self._numbers is None:
-            self._numbers = _numbers(connection)
-        number = self._numbers.get((key, meter))
-        if number is not None:
-            return number
-        name = (clean(key), clean(meter))
-        number = self._numbers.get(name)
-        if number is None:
-            number = max(self._numbers.values(), default=0) + 1
-            connection.execute(
-                schema.meters.insert(), {"id": number, "key": name[0], "name": name[1]}
-            )
-        self._numbers[name] = self._numbers[key, meter] = number
-        return number
+    def _put_meters_and_samples(self, connection: Connection, batch: Sequence[Changes]) -> None:
+        if self._meters is None:
+            self._meters = MeterNumbers(connection)
+        readings = _reading_rows(batch, self._meters)
+        samples = _sample_rows(batch, self._meters)
+        if self._meters.unsaved:
+            connection.execute(insert(schema.meters), self._meters.unsaved)
+            self._meters.unsaved = []
+        self._put(connection, schema.meters, readings)
+        self._put(connection, schema.samples, samples)
 
     def _put_notifications(self, connection: Connection, notifications: list[Notification]) -> None:
         if not notifications:
@@ -109,6 +107,24 @@ _SURPLUS_LINKS = delete(schema.notification_events).where(
     schema.notification_events.c.notification_id == bindparam("id_"),
     schema.notification_events.c.position >= bindparam("length"),
 )
+
+
+def _reading_rows(batch: Sequence[Changes], meters: MeterNumbers) -> list[Bind]:
+    readings = {
+        (key.name, reading.meter): (reading, at)
+        for changes in batch
+        for key in changes.keys
+        for reading, at in key.meters
+    }
+    return [
+        codec.meter_row(meters.of(key, meter), key, reading, at)
+        for (key, meter), (reading, at) in readings.items()
+    ]
+
+
+def _sample_rows(batch: Sequence[Changes], meters: MeterNumbers) -> list[Bind]:
+    samples = {(s.key, s.meter, s.at): s for changes in batch for s in changes.samples}
+    return [codec.sample_row(meters.of(s.key, s.meter), s) for s in samples.values()]
 
 
 def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
@@ -134,12 +150,6 @@ def _upsert(table: Table, dialect: str, columns: Sequence[str] = ()) -> Insert:
         index_elements=identity,
         set_={name: statement.excluded[name] for name in named if name not in identity},
     )
-
-
-def _numbers(connection: Connection) -> dict[tuple[str, str], int]:
-    meters = schema.meters.c
-    found = connection.execute(select(meters.key, meters.name, meters.id))
-    return {(key, name): number for key, name, number in found}
 
 
 def revive(connection: Connection, notification_ids: Sequence[int], now: datetime) -> int:
