@@ -23,14 +23,13 @@ from monitor.limits import Limit
 from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
 from monitor.poller import Poller, PollJob
-from monitor.providers import JsonKey, KeySettings
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.store import open_store
 from monitor.store.base import Changes, Retention, Snapshot, Store, StoreError
 from monitor.timers import Timers
 from monitor.web import WebContext, WebServer
-from monitor.world import WatchedKey, World, restore
+from monitor.world import World, restore, watched_key
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +94,7 @@ class Daemon:
         self._stack.callback(store.close)
         snapshot = store.load()
         providers = [(key, key.build()) for key in settings.keys]
-        self.world = restore([_watched(k, p.limit_group) for k, p in providers], snapshot)
+        self.world = restore([watched_key(k) for k in settings.keys], snapshot)
         self._start_recording(store)
         self._start_delivery(channels, snapshot)
         announcer = self._announcer = Announcer(
@@ -296,16 +295,3 @@ def _channels(settings: Settings) -> Sequence[ChannelSettings]:
         return settings.channels
     log.warning("no channel is configured: alerts are only printed here and shown on the page")
     return (ChannelSettings.model_validate({"name": "console", "url": "console:"}),)
-
-
-def _watched(key: KeySettings, limit_group: str) -> WatchedKey:
-    return WatchedKey(
-        name=key.name,
-        provider=key.provider,
-        account=key.account or "",
-        tags=key.tags,
-        origin=limit_group if isinstance(key, JsonKey) else key.provider,
-        interval=key.interval,
-        rules=key.rules,
-        top_up_url=key.top_up_url,
-    )

@@ -13,6 +13,7 @@ from monitor.core.alerts import Slot
 from monitor.core.ledger import LedgerState
 from monitor.core.model import Alert, KeyState, MeterReading, Outage, Sample, Subject
 from monitor.core.rules import Rules
+from monitor.providers import JsonKey, KeySettings
 from monitor.store.base import Snapshot
 
 STALE_AFTER_INTERVALS = 3
@@ -92,6 +93,20 @@ class World:
     def keys_of_account(self, subject: Subject) -> Iterator[LiveKey]:
         """The watched keys that draw on the balance *subject* names."""
         return (k for k in self.keys.values() if k.watched.balance_subject.id == subject.id)
+
+
+def watched_key(key: KeySettings) -> WatchedKey:
+    """What the pipeline needs to know of the configured *key*."""
+    return WatchedKey(
+        name=key.name,
+        provider=key.provider,
+        account=key.account or "",
+        tags=key.tags,
+        origin=key.build().limit_group if isinstance(key, JsonKey) else key.provider,
+        interval=key.interval,
+        rules=key.rules,
+        top_up_url=key.top_up_url,
+    )
 
 
 def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:

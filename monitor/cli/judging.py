@@ -13,6 +13,8 @@ from decimal import Decimal
 
 from monitor.cli import output
 from monitor.cli.exits import CheckExit
+from monitor.core import wording
+from monitor.core.advice import REASON_TEXTS
 from monitor.core.fields import Threshold
 from monitor.core.ledger import LedgerState, advance, open_ledger
 from monitor.core.model import (
@@ -118,7 +120,7 @@ def _failed(key: WatchedKey, failure: Failure) -> Finding:
         state=failure.reason,
         detail=failure.detail,
         verdict=_EXITS[verdict.severity] if verdict.severity else CheckExit.UNKNOWN,
-        because=failure.detail or str(failure.reason).replace("_", " "),
+        because=REASON_TEXTS[failure.reason].meaning,
     )
 
 
@@ -207,5 +209,4 @@ def _below(facts: Facts, unit: str) -> str:
     text = f"below {output.amount(facts.threshold, unit)}"
     if facts.share is None or facts.reference is None:
         return text
-    share = f"{(facts.share * 100).normalize():f} %"
-    return f"{text} ({share} of {output.amount(facts.reference)})"
+    return f"{text} ({wording.percentage(facts.share)} of {wording.amount(facts.reference)})"

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.core.model import Severity
-from monitor.queries import to_json
+from monitor.core import wording
+from monitor.core.advice import REASON_TEXTS
+from monitor.core.model import Reason
+from monitor.queries import STATE_OK, STATE_UNKNOWN, to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
 
 NOTHING = "-"
 """What a cell without a value shows."""
@@ -44,12 +51,41 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def print_table(table: Table) -> None:
-    """Print *table*: coloured and framed on a terminal, aligned text in a pipe."""
-    if sys.stdout.isatty():
-        _print_rich(table)
-    else:
-        click.echo("\n".join(plain(table)))
+Block = Table | str
+"""A part of what a command prints: a table, or lines of text."""
+
+
+def print_blocks(*blocks: Block) -> None:
+    """Print tables and text: tables coloured on a terminal, aligned text in a pipe."""
+    for block in blocks:
+        if isinstance(block, str):
+            click.echo(block)
+        elif sys.stdout.isatty():
+            _console().print(_rich(block))
+        else:
+            click.echo("\n".join(plain(block)))
+
+
+@contextmanager
+def live_screen() -> Iterator[Callable[[Sequence[Block]], None]]:
+    """A terminal's whole screen; the function it gives shows blocks in place of the last ones."""
+    from rich.console import Group  # noqa: PLC0415 - imported only for a terminal
+    from rich.live import Live  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    with Live(console=_console(), screen=True, auto_refresh=False) as live:
+
+        def show(blocks: Sequence[Block]) -> None:
+            parts = [Text(b) if isinstance(b, str) else _rich(b) for b in blocks]
+            live.update(Group(*parts), refresh=True)
+
+        yield show
+
+
+def _console() -> Console:
+    from rich.console import Console  # noqa: PLC0415 - imported only for a terminal
+
+    return Console()
 
 
 def plain(table: Table) -> list[str]:
@@ -65,9 +101,8 @@ def plain(table: Table) -> list[str]:
     ]
 
 
-def _print_rich(table: Table) -> None:
-    from rich import box  # noqa: PLC0415 - imported only when a table reaches a terminal
-    from rich.console import Console  # noqa: PLC0415 - as above
+def _rich(table: Table) -> RichTable:
+    from rich import box  # noqa: PLC0415 - imported only for a terminal
     from rich.table import Table as RichTable  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
@@ -78,7 +113,7 @@ def _print_rich(table: Table) -> None:
         )
     for row, tone in zip(table.rows, table.tones, strict=True):
         shown.add_row(*(Text(cell) for cell in row), style=_TONES[tone])
-    Console(soft_wrap=False).print(shown)
+    return shown
 
 
 def print_json(value: Any) -> None:
@@ -88,9 +123,7 @@ def print_json(value: Any) -> None:
 
 def amount(value: Decimal | None, unit: str = "") -> str:
     """A balance with its unit; None is a meter without a cap."""
-    if value is None:
-        return "no cap"
-    return f"{value:,f} {unit}".rstrip()
+    return "no cap" if value is None else wording.amount(value, unit)
 
 
 def time(moment: datetime | None) -> str:
@@ -98,35 +131,21 @@ def time(moment: datetime | None) -> str:
     return NOTHING if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-_STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-
-
-def rough(span: timedelta) -> str:
-    """A length of time in at most two units, such as ``2d 3h``, ``4m 10s`` or ``0s``."""
-    left = max(0, int(span.total_seconds()))
-    parts: list[tuple[int, str]] = []
-    for seconds, unit in _STEPS:
-        count, left = divmod(left, seconds)
-        if count or parts:
-            parts.append((count, unit))
-    return " ".join(f"{count}{unit}" for count, unit in parts[:2] if count) or "0s"
-
-
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long *moment* is past, such as ``4m 10s ago``; ``never`` for None."""
-    return "never" if moment is None else f"{rough(now - moment)} ago"
+    """How long *moment* is past, such as ``4 min ago``; ``never`` for None."""
+    return "never" if moment is None else wording.ago(moment, now)
 
 
-def verdict_word(severity: Severity | None) -> str:
-    """``ok``, or the severity of what is wrong."""
-    return "ok" if severity is None else str(severity)
+def state(word: str, detail: str = "") -> str:
+    """A key's state in words: ``ok``, ``not polled yet``, or why it gives no reading."""
+    if word == STATE_UNKNOWN:
+        return "not polled yet"
+    if word == STATE_OK:
+        return word
+    short = REASON_TEXTS[Reason(word)].short
+    return f"{short}: {detail}" if detail else short
 
 
 def count(number: int, one: str, many: str = "") -> str:
     """*number* with its noun, such as ``1 key`` or ``3 keys``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def join(parts: Sequence[str]) -> str:
-    """Those of *parts* that are not empty, separated by commas."""
-    return ", ".join(part for part in parts if part)

@@ -1,0 +1,239 @@
+"""``check``: poll now, judge by the configured rules, tell by table, JSON or a plugin's line."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from monitor.cli import output
+from monitor.cli.app import did_you_mean
+from monitor.cli.exits import CheckExit, CommandError
+from monitor.cli.judging import Finding, judge, worst
+from monitor.cli.options import AmountType, format_option
+from monitor.cli.sources import known_ledgers, load_settings
+from monitor.config import Settings
+from monitor.core.model import Failure, Reading
+from monitor.limits import Gate
+from monitor.providers.base import KeySettings, PollError, Provider
+from monitor.providers.http import HttpClient
+from monitor.queries import to_json
+from monitor.world import watched_key
+
+EPILOG = """\b
+Examples:
+  credit-monitor check
+  credit-monitor check studio --require 500 && ./bulk-job
+  credit-monitor check --format nagios
+
+\b
+Exit code, the worst of all keys:
+  0  ok        every balance was read and is above its limits
+  1  warning   a balance is below its warning limit
+  2  critical  below the critical limit or --require, used up, or the key is refused
+  3  unknown   a balance could not be read, or the command line or configuration is wrong
+From bad to worse: ok, unknown, warning, critical.
+
+Limits in percent need the level after the last top-up, which the daemon records; without it only
+amounts are judged.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option(
+    "--require",
+    type=AmountType(),
+    metavar="AMOUNT",
+    help="Critical below AMOUNT, for each balance; takes the place of the configured limits.",
+)
+@format_option("table", "json", "nagios")
+def command(keys: tuple[str, ...], require: Decimal | None, output_format: str) -> None:
+    """Poll the KEYs now (all when none is named) and judge them, without the daemon.
+
+    A KEY may be a pattern such as 'prod-*'.
+    """
+    settings = load_settings()
+    chosen = _chosen(settings.keys, keys)
+    polls = asyncio.run(_poll_all(settings, chosen))
+    ledgers = known_ledgers(settings)
+    findings = [
+        finding
+        for key in chosen
+        for finding in judge(watched_key(key), polls[key.name], ledgers, require)
+    ]
+    _PRINTERS[output_format](findings)
+    raise click.exceptions.Exit(worst(findings))
+
+
+def _chosen(keys: Sequence[KeySettings], wanted: Sequence[str]) -> Sequence[KeySettings]:
+    if not wanted:
+        return keys
+    names = [key.name for key in keys]
+    for pattern in wanted:
+        if not fnmatch.filter(names, pattern):
+            raise CommandError(f"No key is named {pattern!r}.{did_you_mean(pattern, names)}")
+    return [key for key in keys if any(fnmatch.fnmatchcase(key.name, p) for p in wanted)]
+
+
+# -- polling --------------------------------------------------------------------------------
+
+
+async def _poll_all(
+    settings: Settings, keys: Sequence[KeySettings]
+) -> Mapping[str, Reading | Failure]:
+    """One poll of every key, all at once within the limits of their providers."""
+    http = HttpClient(ca_file=settings.http.ca_file)
+    try:
+        return await _Round(settings, http, _progress(len(keys))).run(keys)
+    finally:
+        await http.aclose()
+
+
+class _Round:
+    """One poll of each of some keys, in front of each group a gate as the daemon has it."""
+
+    def __init__(
+        self, settings: Settings, http: HttpClient, progress: Callable[[int], None]
+    ) -> None:
+        self._settings = settings
+        self._http = http
+        self._progress = progress
+        self._gates: dict[str, Gate[asyncio.Event]] = {}
+        self._polls: dict[str, Reading | Failure] = {}
+
+    async def run(self, keys: Sequence[KeySettings]) -> Mapping[str, Reading | Failure]:
+        """The observation of each key, by name."""
+        self._progress(0)
+        async with asyncio.TaskGroup() as group:
+            for key in keys:
+                group.create_task(self._poll(key))
+        return self._polls
+
+    async def _poll(self, key: KeySettings) -> None:
+        provider = key.build()
+        gate = self._gate(key, provider)
+        turn = asyncio.Event()
+        gate.submit(turn)
+        await turn.wait()
+        try:
+            self._polls[key.name] = await self._observe(key, provider)
+        finally:
+            gate.release()
+        self._progress(len(self._polls))
+
+    async def _observe(self, key: KeySettings, provider: Provider) -> Reading | Failure:
+        try:
+            meters = await provider.poll(self._http)
+        except PollError as error:
+            return Failure(
+                key=key.name, at=datetime.now(UTC), reason=error.reason, detail=error.detail
+            )
+        return Reading(key=key.name, at=datetime.now(UTC), meters=meters)
+
+    def _gate(self, key: KeySettings, provider: Provider) -> Gate[asyncio.Event]:
+        group = provider.limit_group
+        if group not in self._gates:
+            limit = self._settings.limit(key.provider, group)
+            self._gates[group] = Gate(
+                rate=limit.rate, concurrency=limit.concurrency, launch=asyncio.Event.set
+            )
+        return self._gates[group]
+
+
+def _progress(total: int) -> Callable[[int], None]:
+    """Shows how many polls are done, on a terminal only; the line goes away with the last."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+
+    def show(done: int) -> None:
+        line = f"polling {output.count(total, 'key')}: {done} done" if done < total else ""
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+    return show
+
+
+# -- printing -------------------------------------------------------------------------------
+
+
+def _print_table(findings: Sequence[Finding]) -> None:
+    table = output.Table(
+        ("key", "provider", "account", "balance", "state", "verdict", "because"),
+        right=frozenset({"balance"}),
+    )
+    for finding in findings:
+        read = finding.state == "ok"
+        table.add(
+            finding.label,
+            finding.provider,
+            finding.account or output.NOTHING,
+            output.amount(finding.balance, finding.unit) if read else output.NOTHING,
+            output.state(finding.state, finding.detail),
+            finding.verdict.name.lower(),
+            finding.because,
+            tone=_TONES[finding.verdict],
+        )
+    output.print_blocks(table)
+
+
+_TONES = {
+    CheckExit.OK: "",
+    CheckExit.UNKNOWN: "info",
+    CheckExit.WARNING: "warning",
+    CheckExit.CRITICAL: "critical",
+}
+
+
+def _print_json(findings: Sequence[Finding]) -> None:
+    document: dict[str, Any] = {
+        "verdict": worst(findings).name.lower(),
+        "exit_code": int(worst(findings)),
+        "results": [_as_json(finding) for finding in findings],
+    }
+    output.print_json(document)
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    return {**to_json(finding), "verdict": finding.verdict.name.lower()}
+
+
+def _print_nagios(findings: Sequence[Finding]) -> None:
+    click.echo(nagios_line(findings))
+
+
+def nagios_line(findings: Sequence[Finding]) -> str:
+    """The one line of a monitoring plugin: status, words, and performance data behind a bar.
+
+    Only what is not ok is spelled out when there are many.  A limit is written as the range
+    ``500:``, "alert below 500".  See monitoring-plugins.org/doc/guidelines.html.
+    """
+    status = worst(findings)
+    bad = [finding for finding in findings if finding.verdict is not CheckExit.OK]
+    words = ", ".join(_words(finding) for finding in bad or findings)
+    if bad and len(bad) < len(findings):
+        words += f"; {len(findings) - len(bad)} ok"
+    data = " ".join(_performance(finding) for finding in findings if finding.balance is not None)
+    text = output.printable(f"CREDIT {status.name} - {words}").replace("|", "/")
+    return f"{text} | {data}" if data else text
+
+
+def _words(finding: Finding) -> str:
+    if finding.state != "ok":
+        return f"{finding.label} {output.state(finding.state, finding.detail)}"
+    text = f"{finding.label} {output.amount(finding.balance, finding.unit)}"
+    return text if finding.verdict is CheckExit.OK else f"{text} ({finding.because})"
+
+
+def _performance(finding: Finding) -> str:
+    """``'label'=value;warning;critical;minimum``; a name never holds a quote or equals sign."""
+    limits = ("" if v is None else f"{v:f}:" for v in (finding.warning, finding.critical))
+    return f"'{finding.label}'={finding.balance:f};{';'.join(limits)};0"
+
+
+_PRINTERS = {"table": _print_table, "json": _print_json, "nagios": _print_nagios}

@@ -1,0 +1,215 @@
+"""``notify``: a real test message, the outbox, and dead letters once more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from monitor import queries
+from monitor.cli import output
+from monitor.cli.app import did_you_mean
+from monitor.cli.exits import CommandError, Exit
+from monitor.cli.options import format_option, limit_option
+from monitor.cli.sources import load_all, load_settings, reading_store, writing_store
+from monitor.config import ChannelSettings, Settings
+from monitor.core import wording
+from monitor.core.messages import trial_message
+from monitor.core.model import NotificationState
+from monitor.delivery.base import Delivery, Outcome
+from monitor.delivery.senders import make_sender
+from monitor.queries import NotificationRecord
+
+
+@click.group()
+def command() -> None:
+    """Send a test message, list the outbox, retry dead letters."""
+
+
+# -- test -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """How the test message through one channel went; ``seconds`` is how long it took."""
+
+    channel: str
+    outcome: Outcome
+    detail: str
+    seconds: float
+
+
+@command.command(
+    epilog="\b\nExamples:\n  credit-monitor notify test\n  credit-monitor notify test ops mail"
+)
+@click.argument("channels", nargs=-1, metavar="[CHANNEL]...")
+@format_option("table", "json")
+def test(channels: tuple[str, ...], output_format: str) -> None:
+    """Send a real, harmless message through the CHANNELs (all when none is named).
+
+    Exits with 1 if one of them did not take it.
+    """
+    settings = load_all().settings
+    seconds = settings.notify.timeout.total_seconds()
+    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds))
+    if output_format == "json":
+        output.print_json(trials)
+    else:
+        output.print_blocks(_trial_table(trials))
+    if any(trial.outcome is not Outcome.DELIVERED for trial in trials):
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettings]:
+    if not settings.channels:
+        raise CommandError(f"{settings.source}: no channels are configured.", code=Exit.CONFIG)
+    by_name = {channel.name: channel for channel in settings.channels}
+    for name in wanted:
+        if name not in by_name:
+            hint = did_you_mean(name, list(by_name))
+            raise click.UsageError(f"No channel is named {name!r}.{hint}")
+    return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else settings.channels
+
+
+async def _try_all(channels: Sequence[ChannelSettings], seconds: float) -> Sequence[Trial]:
+    return await asyncio.gather(*(_try(channel, seconds) for channel in channels))
+
+
+async def _try(channel: ChannelSettings, seconds: float) -> Trial:
+    """One real message; a send that takes longer than *seconds* has failed, as in the daemon."""
+    started = time.monotonic()
+    sender = make_sender(channel.url.get_secret_value(), name=channel.name, timeout=seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            result = await sender.send(trial_message(channel.name, now=datetime.now(UTC)))
+    except TimeoutError:
+        result = Delivery(outcome=Outcome.RETRY, detail=f"no answer within {seconds:g} s")
+    finally:
+        await sender.close()
+    return Trial(
+        channel=channel.name,
+        outcome=result.outcome,
+        detail=result.detail,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _trial_table(trials: Sequence[Trial]) -> output.Table:
+    table = output.Table(("channel", "result", "took", "detail"), right=frozenset({"took"}))
+    for trial in trials:
+        good = trial.outcome is Outcome.DELIVERED
+        words = _RESULTS[trial.outcome]
+        tone = "" if good else "critical"
+        table.add(trial.channel, words, f"{trial.seconds:.1f} s", trial.detail, tone=tone)
+    return table
+
+
+_RESULTS = {
+    Outcome.DELIVERED: "delivered",
+    Outcome.RETRY: "failed, may pass",
+    Outcome.REFUSED: "refused",
+}
+
+# -- list -----------------------------------------------------------------------------------
+
+
+@command.command(
+    "list",
+    epilog="\b\nExamples:\n  credit-monitor notify list\n"
+    "  credit-monitor notify list --state dead --format json",
+)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([str(state) for state in NotificationState]),
+    help="Only notifications in this state; may be given more than once.",
+)
+@limit_option(50, "notifications")
+@format_option("table", "json")
+def list_(states: tuple[str, ...], limit: int, output_format: str) -> None:
+    """List notifications, newest first: waiting, delivered and refused for good."""
+    chosen = [NotificationState(state) for state in states]
+    with reading_store(load_settings()) as store:
+        records = queries.notifications(store, states=chosen, limit=limit)
+    if output_format == "json":
+        output.print_json(records)
+    elif records:
+        output.print_blocks(_outbox_table(records, datetime.now(UTC)))
+    else:
+        click.echo("No such notifications." if states else "No notifications so far.")
+
+
+def _outbox_table(records: Sequence[NotificationRecord], now: datetime) -> output.Table:
+    table = output.Table(
+        ("id", "channel", "state", "tells", "created", "tries", "next or last"),
+        right=frozenset({"id", "tries"}),
+    )
+    for record in records:
+        told = record.notification
+        table.add(
+            str(told.id),
+            told.channel,
+            str(told.state),
+            "; ".join(f"{e.subject.label} {e.rule} {e.change}" for e in record.events),
+            output.time(told.created_at),
+            str(told.attempts),
+            _next_or_last(record, now),
+            tone=_TONES[told.state],
+        )
+    return table
+
+
+_TONES = {
+    NotificationState.PENDING: "warning",
+    NotificationState.DELIVERED: "",
+    NotificationState.DEAD: "critical",
+}
+
+
+def _next_or_last(record: NotificationRecord, now: datetime) -> str:
+    told = record.notification
+    error = f" ({told.error})" if told.error else ""
+    if told.state is not NotificationState.PENDING:
+        return output.ago(told.finished_at, now) + error
+    wait = max(told.next_attempt_at - now, timedelta(0))
+    return f"in {wording.span(wait)}{error}"
+
+
+# -- retry ----------------------------------------------------------------------------------
+
+
+@command.command(
+    epilog="\b\nExamples:\n  credit-monitor notify retry        all dead letters\n"
+    "  credit-monitor notify retry 17 18"
+)
+@click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+@format_option("table", "json")
+def retry(ids: tuple[int, ...], output_format: str) -> None:
+    """Put dead letters back into the outbox (all when no ID is given).
+
+    A running daemon sends them; without one they are sent at its next start.
+    """
+    with writing_store(load_settings()) as store:
+        dead = queries.notifications(store, states=[NotificationState.DEAD], limit=100_000)
+        known = {record.notification.id for record in dead}
+        missing = [number for number in ids if number not in known]
+        if missing:
+            raise CommandError(f"No dead letter has the ID {', '.join(map(str, missing))}.")
+        revived = store.revive(list(ids) or sorted(known), datetime.now(UTC))
+    if output_format == "json":
+        output.print_json({"revived": revived})
+    elif revived:
+        letters = output.count(revived, "dead letter")
+        click.echo(f"{letters} put back into the outbox: {_NEXT}")
+    else:
+        click.echo("There are no dead letters.")
+
+
+_NEXT = (
+    "the running daemon sends them, or the next one that starts. See: credit-monitor notify list"
+)

@@ -1,0 +1,51 @@
+"""``run``: the daemon."""
+
+from __future__ import annotations
+
+import click
+
+from monitor import log
+from monitor.cli.exits import CommandError, Exit
+from monitor.cli.secrets import secrets_of
+from monitor.cli.sources import load_all
+from monitor.store.base import StoreError
+
+EPILOG = """\b
+Examples:
+  credit-monitor run
+  credit-monitor run --config /etc/credit-monitor/config.yaml --log-level debug
+  credit-monitor run --log-format json 2>> /var/log/credit-monitor.log
+
+Stops on SIGTERM or Ctrl-C within ten seconds and loses nothing. Messages go to standard error,
+under systemd with their priorities.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--log-level",
+    type=click.Choice([str(level) for level in log.Level]),
+    default=str(log.Level.INFO),
+    show_default=True,
+    help="How much is told.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice([str(form) for form in log.Format]),
+    default=str(log.Format.TEXT),
+    show_default=True,
+    help="One line of text or one JSON object per message.",
+)
+def command(log_level: str, log_format: str) -> None:
+    """Run the daemon: poll all keys, record, alert, serve metrics and the web page."""
+    loaded = load_all()
+    for warning in loaded.warnings:
+        click.echo(str(warning), err=True)
+    secrets = secrets_of(loaded.settings)
+    log.set_up(log.Level(log_level), log.Format(log_format), secrets=secrets)
+    from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before 0.5 s of imports
+
+    try:
+        daemon.run(loaded.settings)
+    except StoreError as error:
+        raise CommandError(str(error), code=Exit.STORE) from None

@@ -1,0 +1,98 @@
+"""Where commands get the configuration and the store from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from monitor.cli.app import Globals
+from monitor.cli.exits import CommandError, Exit
+from monitor.cli.judging import Ledgers
+from monitor.cli.output import count
+from monitor.config import ConfigError, Loaded, Problem, Settings, find, from_environment, load
+from monitor.store import open_store
+from monitor.store.base import Store, StoreError
+
+CheckUrl = Callable[[str], str | None]
+
+
+def config_path() -> Path | None:
+    """The configuration file to use, None if there is none."""
+    return find(click.get_current_context().ensure_object(Globals).config, os.environ)
+
+
+def load_all(check_url: CheckUrl | None = None) -> Loaded:
+    """Settings and warnings, from the file or else from the environment.
+
+    *check_url* judges the URLs of channels; None takes the senders' own judgement, which has to
+    load them.  Ends the command with all problems at once where there are any.
+    """
+    path = config_path()
+    try:
+        if path is None:
+            return from_environment(os.environ)
+        return load(path, os.environ, check_channel_url=check_url)
+    except ConfigError as error:
+        hints = [] if path else _NO_CONFIGURATION
+        raise CommandError(*problem_lines(error.problems), *hints, code=Exit.CONFIG) from None
+
+
+_NO_CONFIGURATION = (
+    "Two ways on:",
+    "  one key, no file:   KIE_API_KEY=... credit-monitor check",
+    "  a file to edit:     credit-monitor config init --output config.yaml",
+)
+
+
+def problem_lines(problems: Sequence[Problem]) -> list[str]:
+    """One line per problem as ``file:line:column: path: message``, then how many there are."""
+    return [*(str(problem) for problem in problems), f"{count(len(problems), 'problem')} found."]
+
+
+def load_settings() -> Settings:
+    """The settings, for commands that do not send: the channels' URLs are not judged."""
+    return load_all(check_url=lambda _: None).settings
+
+
+@contextmanager
+def reading_store(settings: Settings) -> Iterator[Store]:
+    """The configured store, opened to read: works beside a running daemon and without one."""
+    with _opened(settings, readonly=True) as store:
+        yield store
+
+
+@contextmanager
+def writing_store(settings: Settings) -> Iterator[Store]:
+    """The configured store, opened to write beside a running daemon; it is never created here."""
+    with _opened(settings, readonly=True):
+        pass
+    with _opened(settings, readonly=False) as store:
+        yield store
+
+
+@contextmanager
+def _opened(settings: Settings, *, readonly: bool) -> Iterator[Store]:
+    try:
+        store = open_store(settings.store.get_secret_value(), readonly=readonly)
+        try:
+            yield store
+        finally:
+            store.close()
+    except StoreError as error:
+        raise CommandError(str(error), code=Exit.STORE) from None
+
+
+def known_ledgers(settings: Settings) -> Ledgers:
+    """The recorded ledgers; none where there is no store to be read."""
+    try:
+        store = open_store(settings.store.get_secret_value(), readonly=True)
+        try:
+            return {(entry.subject_id, entry.meter): entry.state for entry in store.ledgers()}
+        finally:
+            store.close()
+    except StoreError:
+        return {}  # check needs no store: judge() tells what could not be judged without it

@@ -1,0 +1,130 @@
+"""``status``: what the store knows, at one glance."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from monitor import queries
+from monitor.cli import output
+from monitor.cli.options import format_option
+from monitor.cli.sources import load_settings, reading_store
+from monitor.core import wording
+from monitor.core.model import Alert
+from monitor.queries import KeyOverview, MeterOverview, Overview
+from monitor.store.base import Store
+from monitor.world import WatchedKey, watched_key
+
+REFRESH_SECONDS = 2.0
+
+EPILOG = """\b
+Examples:
+  credit-monitor status
+  credit-monitor status --watch
+  credit-monitor status --format json | jq '.keys[] | {name, state}'
+
+Reads only what the daemon has recorded and works whether it runs or not; nothing is polled.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--watch", is_flag=True, help="Keep showing it, refreshed every 2 seconds.")
+@format_option("table", "json")
+def command(watch: bool, output_format: str) -> None:  # noqa: FBT001 - click passes by name
+    """Show balances, states, open alerts and undelivered messages as recorded."""
+    if watch and (output_format == "json" or not sys.stdout.isatty()):
+        raise click.UsageError("--watch needs a terminal and --format table.")
+    settings = load_settings()
+    keys = [watched_key(key) for key in settings.keys]
+    with reading_store(settings) as store:
+        if watch:
+            _watch(store, keys)
+        elif output_format == "json":
+            output.print_json(_now(store, keys))
+        else:
+            output.print_blocks(*blocks(_now(store, keys)))
+
+
+def _now(store: Store, keys: Sequence[WatchedKey]) -> Overview:
+    return queries.overview(store, datetime.now(UTC), keys)
+
+
+def _watch(store: Store, keys: Sequence[WatchedKey]) -> None:
+    with output.live_screen() as show:
+        while True:
+            show(blocks(_now(store, keys)))
+            time.sleep(REFRESH_SECONDS)
+
+
+def blocks(overview: Overview) -> Sequence[output.Block]:
+    """What is printed: whether a daemon polls, the keys, the open alerts, the outbox."""
+    parts: list[output.Block] = [_headline(overview)]
+    if overview.keys:
+        parts.append(_keys(overview))
+    if overview.open_alerts:
+        parts += ["", "Open alerts:", _alerts(overview.open_alerts, overview.at)]
+    parts += ["", _outbox(overview)]
+    return parts
+
+
+def _headline(overview: Overview) -> str:
+    last = output.ago(overview.last_poll_at, overview.at)
+    if overview.polling:
+        return f"The daemon polls; last poll {last}."
+    if overview.last_poll_at is None:
+        return "No key has been polled yet. Start the daemon with: credit-monitor run"
+    return f"No daemon seems to run: last poll {last}. What follows is not current."
+
+
+def _keys(overview: Overview) -> output.Table:
+    table = output.Table(
+        ("key", "provider", "account", "balance", "state", "alert", "read"),
+        right=frozenset({"balance"}),
+    )
+    for key in overview.keys:
+        for meter in key.meters or (None,):
+            table.add(*_cells(key, meter, overview.at), tone=_tone(key, meter))
+    return table
+
+
+def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tuple[str, ...]:
+    balance = output.NOTHING if meter is None else output.amount(meter.balance, meter.unit)
+    read = output.ago(meter.read_at if meter else None, now)
+    stale = " (stale)" if meter and not meter.fresh else ""
+    return (
+        key.name,
+        key.provider,
+        key.account or output.NOTHING,
+        balance,
+        output.state(key.state, key.detail),
+        str(key.severity or "none"),
+        read + stale,
+    )
+
+
+def _tone(key: KeyOverview, meter: MeterOverview | None) -> str:
+    if key.severity:
+        return str(key.severity)
+    return "" if meter and meter.fresh else "faint"
+
+
+def _alerts(alerts: Sequence[Alert], now: datetime) -> output.Table:
+    table = output.Table(("id", "severity", "about", "rule", "open for"), right=frozenset({"id"}))
+    for alert in alerts:
+        lasted = wording.span(now - alert.opened_at)
+        tone = str(alert.severity)
+        table.add(str(alert.id), tone, alert.subject.label, alert.rule, lasted, tone=tone)
+    return table
+
+
+def _outbox(overview: Overview) -> str:
+    if not overview.pending and not overview.dead:
+        return "All notifications are delivered."
+    text = f"{output.count(overview.pending, 'notification')} waiting to be delivered"
+    if overview.dead:
+        text += f", {overview.dead} refused for good (credit-monitor notify list --state dead)"
+    return text + "."
