@@ -17,7 +17,7 @@ HEIGHT = 200
 _GAP_SHARE = 50
 """Without a reading for this part of the whole time the line is broken off."""
 
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 Point = tuple[float, float]
 
@@ -106,7 +106,7 @@ def _range(lowest: Decimal, highest: Decimal) -> tuple[float, float]:
 
 
 def _round_up(amount: float) -> float:
-    """The next of 1, 2, 2.5, 5, 10, 20, ... from *amount* up; 0 stays 0."""
+    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, ... from *amount* up; 0 stays 0."""
     if amount <= 0:
         return 0.0
     unit: float = 10.0 ** math.floor(math.log10(amount))
