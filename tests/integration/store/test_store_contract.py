@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
+from support import recorded
 
 from monitor.core.model import NotificationState, Severity
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 
-if TYPE_CHECKING:
-    from tests.integration.store.conftest import Make, OpenStore
+OpenStore = Callable[..., Store]
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -29,18 +29,16 @@ def test_a_new_store_is_empty(store: Store) -> None:
     store.ping()
 
 
-def test_what_was_written_is_there_after_opening_again(
-    url: str, open_at: OpenStore, make: Make
-) -> None:
+def test_what_was_written_is_there_after_opening_again(url: str, open_at: OpenStore) -> None:
     changes = Changes(
-        keys=[make.key("studio", make.reading("12.50"))],
-        ledgers=[make.ledger()],
-        samples=[make.sample("12.50")],
-        outages=[make.outage()],
-        alerts=[make.alert(3)],
-        events=[make.event(7, 3)],
-        notifications=[make.notification(9, (7,))],
-        attempts=[make.attempt(9)],
+        keys=[recorded.key("studio", recorded.reading("12.50"))],
+        ledgers=[recorded.ledger()],
+        samples=[recorded.sample("12.50")],
+        outages=[recorded.outage()],
+        alerts=[recorded.alert(3)],
+        events=[recorded.event(7, 3)],
+        notifications=[recorded.notification(9, (7,))],
+        attempts=[recorded.attempt(9)],
     )
     first = open_at(url, lock=True)
     first.write([changes])
@@ -61,18 +59,16 @@ def test_what_was_written_is_there_after_opening_again(
     assert found.attempts([9]) == changes.attempts
 
 
-def test_a_load_has_only_what_is_still_open_and_yet_all_numbers_given_out(
-    store: Store, make: Make
-) -> None:
+def test_a_load_has_only_what_is_still_open_and_yet_all_numbers_given_out(store: Store) -> None:
     store.write(
         [
             Changes(
-                alerts=[make.alert(1), make.alert(2, resolved_at=make.now)],
-                events=[make.event(1, 1), make.event(2, 2), make.event(3, 2)],
+                alerts=[recorded.alert(1), recorded.alert(2, resolved_at=recorded.NOW)],
+                events=[recorded.event(1, 1), recorded.event(2, 2), recorded.event(3, 2)],
                 notifications=[
-                    make.notification(1, (2, 1)),
-                    make.notification(2, (2, 3), DELIVERED),
-                    make.notification(3, (3,), DEAD),
+                    recorded.notification(1, (2, 1)),
+                    recorded.notification(2, (2, 3), DELIVERED),
+                    recorded.notification(3, (3,), DEAD),
                 ],
             )
         ]
@@ -86,28 +82,34 @@ def test_a_load_has_only_what_is_still_open_and_yet_all_numbers_given_out(
     assert numbers == (2, 3, 3)
 
 
-def test_a_run_of_equal_balances_is_one_row_that_grows(store: Store, make: Make) -> None:
-    begun = make.sample("5")
+def test_a_run_of_equal_balances_is_one_row_that_grows(store: Store) -> None:
+    begun = recorded.sample("5")
     grown = replace(begun, until=begun.at + 3 * MINUTE)
     store.write([Changes(samples=[begun])])
     store.write([Changes(samples=[replace(begun, until=begun.at + MINUTE)])])
     store.write([Changes(samples=[grown])])
-    assert store.samples("studio", "balance", make.now - DAY, make.now + DAY) == [grown]
+    assert store.samples("studio", "balance", recorded.NOW - DAY, recorded.NOW + DAY) == [grown]
 
 
-def test_of_the_same_row_twice_in_a_batch_the_last_counts(store: Store, make: Make) -> None:
-    alert = make.alert()
+def test_of_the_same_row_twice_in_a_batch_the_last_counts(store: Store) -> None:
+    alert = recorded.alert()
     eased = replace(alert, severity=Severity.INFO)
-    first = Changes(alerts=[alert], keys=[make.key("studio", make.reading("2"))])
-    last = Changes(alerts=[eased], keys=[make.key("studio", make.reading("1"))])
+    first = Changes(alerts=[alert], keys=[recorded.key("studio", recorded.reading("2"))])
+    last = Changes(alerts=[eased], keys=[recorded.key("studio", recorded.reading("1"))])
     store.write([first, last])
     assert store.alerts() == [eased]
     assert store.keys() == last.keys
 
 
-def test_a_meter_that_a_key_no_longer_reports_stays_as_last_read(store: Store, make: Make) -> None:
-    store.write([Changes(keys=[make.key("k", make.reading("1", "USD"), make.reading("2", "CNY"))])])
-    store.write([Changes(keys=[make.key("k", make.reading("3", "CNY"))])])
+def test_a_meter_that_a_key_no_longer_reports_stays_as_last_read(store: Store) -> None:
+    store.write(
+        [
+            Changes(
+                keys=[recorded.key("k", recorded.reading("1", "USD"), recorded.reading("2", "CNY"))]
+            )
+        ]
+    )
+    store.write([Changes(keys=[recorded.key("k", recorded.reading("3", "CNY"))])])
     (key,) = store.keys()
     assert [(reading.meter, reading.balance) for reading, _ in key.meters] == [
         ("USD", Decimal(1)),
@@ -115,17 +117,18 @@ def test_a_meter_that_a_key_no_longer_reports_stays_as_last_read(store: Store, m
     ]
 
 
-def test_keys_come_by_name(store: Store, make: Make) -> None:
-    store.write([Changes(keys=[make.key("b"), make.key("Z"), make.key("a")])])
-    assert [key.name for key in store.keys()] == ["Z", "a", "b"]
+def test_keys_come_by_name(store: Store) -> None:
+    store.write([Changes(keys=[recorded.key("b"), recorded.key("Z"), recorded.key("a")])])
+    found = store.keys()
+    assert [key.name for key in found] == ["Z", "a", "b"]
 
 
-def test_samples_of_a_span_are_those_that_overlap_it_oldest_first(store: Store, make: Make) -> None:
-    now = make.now
-    before = make.sample("9", now - 10 * MINUTE, lasted=2 * MINUTE)
-    running = make.sample("8", now - 5 * MINUTE, lasted=6 * MINUTE)
-    inside = make.sample("7", now + 2 * MINUTE)
-    after = make.sample("6", now + 5 * MINUTE)
+def test_samples_of_a_span_are_those_that_overlap_it_oldest_first(store: Store) -> None:
+    now = recorded.NOW
+    before = recorded.sample("9", now - 10 * MINUTE, lasted=2 * MINUTE)
+    running = recorded.sample("8", now - 5 * MINUTE, lasted=6 * MINUTE)
+    inside = recorded.sample("7", now + 2 * MINUTE)
+    after = recorded.sample("6", now + 5 * MINUTE)
     store.write([Changes(samples=[after, inside, running, before])])
     span = ("studio", "balance", now, now + 3 * MINUTE)
     assert store.samples(*span) == [running, inside]
@@ -133,82 +136,90 @@ def test_samples_of_a_span_are_those_that_overlap_it_oldest_first(store: Store, 
     assert store.samples("studio", "balance", now - DAY, now - 9 * MINUTE) == [before]
 
 
-def test_samples_of_a_key_are_those_of_all_its_meters(store: Store, make: Make) -> None:
-    usd = make.sample("1", make.now, meter="USD")
-    cny = make.sample("2", make.now + MINUTE, meter="CNY")
-    other = make.sample("3", make.now, key="relay")
+def test_samples_of_a_key_are_those_of_all_its_meters(store: Store) -> None:
+    usd = recorded.sample("1", recorded.NOW, meter="USD")
+    cny = recorded.sample("2", recorded.NOW + MINUTE, meter="CNY")
+    other = recorded.sample("3", recorded.NOW, key="relay")
     store.write([Changes(samples=[cny, usd, other])])
-    span = (make.now - DAY, make.now + DAY)
+    span = (recorded.NOW - DAY, recorded.NOW + DAY)
     assert store.samples("studio", None, *span) == [usd, cny]
     assert store.samples("studio", "USD", *span) == [usd]
     assert store.samples("nobody", None, *span) == []
 
 
-def test_no_cap_is_kept_apart_from_zero(store: Store, make: Make) -> None:
-    samples = [make.sample(None), make.sample("0", make.now + MINUTE)]
+def test_no_cap_is_kept_apart_from_zero(store: Store) -> None:
+    samples = [recorded.sample(None), recorded.sample("0", recorded.NOW + MINUTE)]
     store.write([Changes(samples=samples)])
-    assert store.samples("studio", None, make.now, make.now + DAY) == samples
+    assert store.samples("studio", None, recorded.NOW, recorded.NOW + DAY) == samples
 
 
-def test_outages_of_a_span_are_those_that_overlap_it(store: Store, make: Make) -> None:
-    old = make.outage(make.now - DAY, make.now - DAY + MINUTE)
-    new = make.outage(make.now, make.now + MINUTE, polls=2)
+def test_outages_of_a_span_are_those_that_overlap_it(store: Store) -> None:
+    old = recorded.outage(recorded.NOW - DAY, recorded.NOW - DAY + MINUTE)
+    new = recorded.outage(recorded.NOW, recorded.NOW + MINUTE, polls=2)
     store.write([Changes(outages=[new, old])])
-    assert store.outages("studio", make.now - 2 * DAY, make.now) == [old, new]
-    assert store.outages("studio", make.now - MINUTE, make.now) == [new]
-    assert store.outages("relay", make.now - DAY, make.now) == []
+    assert store.outages("studio", recorded.NOW - 2 * DAY, recorded.NOW) == [old, new]
+    assert store.outages("studio", recorded.NOW - MINUTE, recorded.NOW) == [new]
+    assert store.outages("relay", recorded.NOW - DAY, recorded.NOW) == []
     assert store.load().outages == (new,)
 
 
-def test_alerts_come_newest_first_as_many_as_asked_for(store: Store, make: Make) -> None:
-    alerts = [make.alert(n, resolved_at=make.now if n % 2 else None) for n in range(1, 6)]
+def test_alerts_come_newest_first_as_many_as_asked_for(store: Store) -> None:
+    alerts = [recorded.alert(n, resolved_at=recorded.NOW if n % 2 else None) for n in range(1, 6)]
     store.write([Changes(alerts=alerts)])
     assert [a.id for a in store.alerts(limit=3)] == [5, 4, 3]
     assert [a.id for a in store.alerts(only_open=True)] == [4, 2]
 
 
-def test_events_come_by_alert_or_by_identity_oldest_first(store: Store, make: Make) -> None:
-    events = [make.event(n, alert_id) for n, alert_id in ((1, 1), (2, 2), (3, 1), (4, 3))]
+def test_events_come_by_alert_or_by_identity_oldest_first(store: Store) -> None:
+    events = [recorded.event(n, alert_id) for n, alert_id in ((1, 1), (2, 2), (3, 1), (4, 3))]
     store.write([Changes(events=events)])
     assert [e.id for e in store.events([3, 1])] == [1, 3, 4]
     assert [e.id for e in store.events_by_id([3, 2])] == [2, 3]
     assert store.events([]) == []
 
 
-def test_many_identities_are_asked_for_in_parts(store: Store, make: Make) -> None:
-    store.write([Changes(events=[make.event(1), make.event(70_000)])])
+def test_many_identities_are_asked_for_in_parts(store: Store) -> None:
+    store.write([Changes(events=[recorded.event(1), recorded.event(70_000)])])
     assert [e.id for e in store.events_by_id(range(70_000, 0, -1))] == [1, 70_000]
 
 
-def test_notifications_come_by_state_newest_first(store: Store, make: Make) -> None:
+def test_notifications_come_by_state_newest_first(store: Store) -> None:
     states = (PENDING, DELIVERED, DEAD, PENDING)
     store.write(
-        [Changes(notifications=[make.notification(n, (n,), s) for n, s in enumerate(states, 1)])]
+        [
+            Changes(
+                notifications=[recorded.notification(n, (n,), s) for n, s in enumerate(states, 1)]
+            )
+        ]
     )
     assert [n.id for n in store.notifications()] == [4, 3, 2, 1]
     assert [n.id for n in store.notifications(limit=2)] == [4, 3]
     assert [n.id for n in store.notifications(states=[DEAD, PENDING])] == [4, 3, 1]
 
 
-def test_the_events_of_a_notification_can_grow_and_shrink(store: Store, make: Make) -> None:
+def test_the_events_of_a_notification_can_grow_and_shrink(store: Store) -> None:
     for event_ids in ((4,), (4, 2, 9), (2,), ()):
-        store.write([Changes(notifications=[make.notification(1, event_ids)])])
+        store.write([Changes(notifications=[recorded.notification(1, event_ids)])])
         assert store.notifications()[0].event_ids == event_ids
 
 
-def test_attempts_come_oldest_first(store: Store, make: Make) -> None:
-    attempts = [make.attempt(1, 1), make.attempt(2, 1, make.now + MINUTE), make.attempt(1, 2)]
-    attempts[2] = replace(attempts[2], at=make.now + DAY)
+def test_attempts_come_oldest_first(store: Store) -> None:
+    attempts = [
+        recorded.attempt(1, 1),
+        recorded.attempt(2, 1, recorded.NOW + MINUTE),
+        recorded.attempt(1, 2),
+    ]
+    attempts[2] = replace(attempts[2], at=recorded.NOW + DAY)
     store.write([Changes(attempts=attempts)])
     assert store.attempts([1, 2]) == attempts
     assert store.attempts([2]) == [attempts[1]]
 
 
-def test_a_dead_notification_can_be_revived_and_goes_on_counting(store: Store, make: Make) -> None:
-    dead = make.notification(1, (5,), DEAD, attempts=7, error="refused")
-    done = make.notification(2, (5,), DELIVERED)
+def test_a_dead_notification_can_be_revived_and_goes_on_counting(store: Store) -> None:
+    dead = recorded.notification(1, (5,), DEAD, attempts=7, error="refused")
+    done = recorded.notification(2, (5,), DELIVERED)
     store.write([Changes(notifications=[dead, done])])
-    later = make.now + DAY
+    later = recorded.NOW + DAY
     assert store.revive([1, 2, 3], later) == 1
     revived = replace(dead, state=PENDING, due_at=later, next_attempt_at=later, finished_at=None)
     assert store.notifications(states=[PENDING]) == [revived]
@@ -216,46 +227,53 @@ def test_a_dead_notification_can_be_revived_and_goes_on_counting(store: Store, m
     assert store.revive([], later) == 0
 
 
-def test_a_write_that_fails_leaves_nothing_and_the_next_one_works(store: Store, make: Make) -> None:
-    naive = replace(make.alert(), changed_at=make.now.replace(tzinfo=None))
-    broken = Changes(samples=[make.sample("1", key="new")], alerts=[naive])
+def test_a_write_that_fails_leaves_nothing_and_the_next_one_works(store: Store) -> None:
+    naive = replace(recorded.alert(), changed_at=recorded.NOW.replace(tzinfo=None))
+    broken = Changes(samples=[recorded.sample("1", key="new")], alerts=[naive])
     with pytest.raises(StoreError, match="naive"):
-        store.write([Changes(keys=[make.key()]), broken])
+        store.write([Changes(keys=[recorded.key()]), broken])
     assert store.load() == Snapshot()
-    store.write([Changes(samples=[make.sample("1", key="other"), make.sample("2", key="new")])])
+    store.write(
+        [Changes(samples=[recorded.sample("1", key="other"), recorded.sample("2", key="new")])]
+    )
     assert {sample.key for sample in store.load().runs} == {"new", "other"}
 
 
-def test_texts_that_a_database_refuses_are_kept_as_far_as_possible(
-    store: Store, make: Make
-) -> None:
-    store.write([Changes(keys=[make.key("k", detail="a\0b\ud800c", failures=10**30)], samples=[])])
+def test_texts_that_a_database_refuses_are_kept_as_far_as_possible(store: Store) -> None:
+    store.write(
+        [Changes(keys=[recorded.key("k", detail="a\0b\ud800c", failures=10**30)], samples=[])]
+    )
     state = store.keys()[0].state
     assert (state.detail, state.failures) == ("a\ufffdb?c", 2**63 - 1)
 
 
-def test_a_meter_whose_name_is_refused_is_still_one_meter(store: Store, make: Make) -> None:
+def test_a_meter_whose_name_is_refused_is_still_one_meter(store: Store) -> None:
     for minutes in (0, 1):
-        at = make.now + minutes * MINUTE
-        store.write([Changes(samples=[make.sample("1", at, meter="a\0"), make.sample("2", at)])])
+        at = recorded.NOW + minutes * MINUTE
+        store.write(
+            [Changes(samples=[recorded.sample("1", at, meter="a\0"), recorded.sample("2", at)])]
+        )
     meters = [(sample.meter, sample.at) for sample in store.load().runs]
-    assert sorted(meters) == [("a\ufffd", make.now + MINUTE), ("balance", make.now + MINUTE)]
+    assert sorted(meters) == [
+        ("a\ufffd", recorded.NOW + MINUTE),
+        ("balance", recorded.NOW + MINUTE),
+    ]
 
 
 def test_readers_see_what_was_committed_while_the_daemon_runs(
-    url: str, store: Store, open_at: OpenStore, make: Make
+    url: str, store: Store, open_at: OpenStore
 ) -> None:
-    store.write([Changes(keys=[make.key("a")])])
+    store.write([Changes(keys=[recorded.key("a")])])
     reader = open_at(url, readonly=True)
     assert reader.keys() == store.keys()
-    store.write([Changes(keys=[make.key("b")])])
+    store.write([Changes(keys=[recorded.key("b")])])
     assert reader.keys() == store.keys()
 
 
-def test_a_reader_refuses_to_write(url: str, store: Store, open_at: OpenStore, make: Make) -> None:
+def test_a_reader_refuses_to_write(url: str, store: Store, open_at: OpenStore) -> None:
     reader = open_at(url, readonly=True)
     with pytest.raises(StoreError, match="opened to read only"):
-        reader.write([Changes(keys=[make.key()])])
+        reader.write([Changes(keys=[recorded.key()])])
 
 
 def test_a_closed_store_says_so(store: Store) -> None:
