@@ -21,7 +21,7 @@ from monitor.providers.auth import HEADER_NAME, Auth
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo, Secret
 from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
 from monitor.providers.expressions import Expression, ExpressionError, MissingError, product
-from monitor.providers.judge import check_status, decode, presentable, waiting_time, words_in
+from monitor.providers.judge import Words, check_status, try_decode, waiting_time
 
 if TYPE_CHECKING:
     from monitor.providers.http import HttpClient
@@ -244,27 +244,28 @@ class JsonProvider:
 
     def judge(self, answer: Answer) -> tuple[MeterReading, ...]:
         """The amounts in *answer*; known failures first, then the status, then the success rule."""
-        document, unreadable = _document(answer)
-        text = presentable(words_in(document), self.secrets)
-        self._check_failures(answer, document, text)
-        check_status(answer, text)
+        document, unreadable = try_decode(answer.body)
+        words = Words(document, self.secrets)
+        self._check_failures(answer, document, words)
+        check_status(answer, words)
         if unreadable:
             raise unreadable
         try:
-            self._check_success(document, text)
+            self._check_success(document, words)
             return tuple(rule.read(document) for rule in self.meters)
         except ExpressionError as error:
             problem = str(error)
         raise PollError(Reason.BAD_RESPONSE, problem)
 
-    def _check_failures(self, answer: Answer, document: Any, text: str) -> None:
+    def _check_failures(self, answer: Answer, document: Any, words: Words) -> None:
         for rule in self.failures:
             if rule.matches(answer.status, document):
                 condition = rule.when.text if rule.when else f"HTTP {answer.status}"
-                detail = f"{condition}: {text}" if text else condition
-                raise PollError(rule.reason, detail, retry_after=waiting_time(answer))
+                raise PollError(
+                    rule.reason, words.after(condition), retry_after=waiting_time(answer)
+                )
 
-    def _check_success(self, document: Any, text: str) -> None:
+    def _check_success(self, document: Any, words: Words) -> None:
         if self.success is None:
             return
         try:
@@ -272,13 +273,4 @@ class JsonProvider:
         except MissingError:
             holds = False
         if not holds:
-            detail = f"not a success: {self.success.text}"
-            raise PollError(Reason.BAD_RESPONSE, f"{detail} ({text})" if text else detail)
-
-
-def _document(answer: Answer) -> tuple[Any, PollError | None]:
-    """The parsed body, or None and what is wrong with it."""
-    try:
-        return decode(answer.body), None
-    except PollError as error:
-        return None, error
+            raise PollError(Reason.BAD_RESPONSE, words.after(f"not {self.success.text}"))

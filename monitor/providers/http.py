@@ -7,12 +7,14 @@ httpx's client on top; ``docs/decisions/0003-http-transport.md`` has the measure
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import socket
 import ssl
 import urllib.request
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import aiohttp
 import httpx
@@ -31,6 +33,9 @@ CONNECT_TIMEOUT = 5.0
 
 KEEP_ALIVE = 90.0
 """Seconds an idle connection is kept: a new TLS connection per poll costs 60 times a kept one."""
+
+_ROUTES_KEPT = 1024
+"""Distinct urls remembered; keys of one provider share theirs."""
 
 _STANDARD_HEADERS = {
     "User-Agent": f"credit-monitor/{__version__}",
@@ -51,6 +56,15 @@ def quiet_loggers() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """How the requests to one url go out; made once, because parsing costs more than sending."""
+
+    url: httpx.URL
+    host_header: str
+    transport: AiohttpTransport
+
+
 class HttpClient:
     """A pool of connections that is opened at the first request and shared by all keys.
 
@@ -63,12 +77,12 @@ class HttpClient:
     ) -> None:
         quiet_loggers()
         self._tls = httpx.create_ssl_context(verify=_own_certificates(ca_file))
-        self._connect_timeout = connect_timeout
-        self._transports: dict[str, AiohttpTransport] = {}
+        self._extensions = {"timeout": {"connect": connect_timeout}}
         self._proxies = urllib.request.getproxies()
-        self._routes: dict[tuple[str, str], str] = {}
+        self._transports: dict[str, AiohttpTransport] = {}
+        self._routes: dict[tuple[str, str], _Route] = {}
 
-    async def fetch(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109 - the deadline of the whole poll, and part of its error map
+    async def fetch(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109 - the deadline of the whole poll is part of the error map
         """The answer to *request* within *timeout* seconds; raises :class:`PollError` only.
 
         Redirects are refused, so that no key travels to another host.
@@ -85,12 +99,22 @@ class HttpClient:
         for transport in self._transports.values():
             await transport.aclose()
         self._transports.clear()
+        self._routes.clear()
 
     async def _exchange(self, request: Request) -> Answer:
-        prepared = self._prepare(request)
-        response = await self._transport_for(prepared.url).handle_async_request(prepared)
+        route = self._route(request)
+        headers = {"Host": route.host_header, **_STANDARD_HEADERS, **request.headers}
+        response = await route.transport.handle_async_request(
+            httpx.Request(
+                request.method,
+                route.url,
+                headers=headers,
+                content=request.body,
+                extensions=self._extensions,
+            )
+        )
         try:
-            if response.is_redirect or 300 <= response.status_code < 400:  # noqa: PLR2004 - the 3xx class
+            if 300 <= response.status_code < 400:  # noqa: PLR2004 - the 3xx class
                 raise PollError(
                     Reason.BAD_RESPONSE, f"redirect refused (HTTP {response.status_code})"
                 )
@@ -99,33 +123,31 @@ class HttpClient:
             await response.aclose()
         return Answer(response.status_code, response.headers, body)
 
-    def _prepare(self, request: Request) -> httpx.Request:
-        prepared = httpx.Request(
-            request.method,
-            request.url,
-            headers={**_STANDARD_HEADERS, **request.headers},
-            content=request.body,
-            extensions={"timeout": {"connect": self._connect_timeout}},
-        )
-        _refuse_plain_http(prepared.url, request.plain_http_host)
-        return prepared
+    def _route(self, request: Request) -> _Route:
+        known = self._routes.get((request.url, request.plain_http_host))
+        if known is not None:
+            return known
+        url = httpx.URL(request.url)
+        _refuse_plain_http(url, request.plain_http_host)
+        host_header = httpx.Request("GET", url).headers["Host"]
+        route = _Route(url, host_header, self._transport(self._proxy_for(url)))
+        if len(self._routes) >= _ROUTES_KEPT:
+            self._routes.clear()
+        self._routes[request.url, request.plain_http_host] = route
+        return route
 
-    def _transport_for(self, url: httpx.URL) -> AiohttpTransport:
-        place = (url.scheme, url.host)
-        if place not in self._routes:
-            self._routes[place] = self._proxy_for(*place)
-        proxy = self._routes[place]
+    def _transport(self, proxy: str) -> AiohttpTransport:
         if proxy not in self._transports:
             self._transports[proxy] = AiohttpTransport(
-                client=_open_session(self._tls), proxy=httpx.Proxy(proxy) if proxy else None
+                client=_open_session(self._tls), proxy=_proxy(proxy) if proxy else None
             )
         return self._transports[proxy]
 
-    def _proxy_for(self, scheme: str, host: str) -> str:
-        """The proxy to use, empty for none; loopback is never asked of another host."""
-        if is_loopback(host) or urllib.request.proxy_bypass(host):
+    def _proxy_for(self, url: httpx.URL) -> str:
+        """The proxy to use, empty for none; what is meant for loopback never leaves the host."""
+        if is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
             return ""
-        return self._proxies.get(scheme) or self._proxies.get("all") or ""
+        return self._proxies.get(url.scheme) or self._proxies.get("all") or ""
 
 
 def _own_certificates(ca_file: str | None) -> ssl.SSLContext | bool:
@@ -139,6 +161,15 @@ def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
     )
 
 
+def _proxy(address: str) -> httpx.Proxy:
+    """*address* with its user and password as a header, which is how aiohttp wants them."""
+    proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    if proxy.auth is None:
+        return proxy
+    credentials = base64.b64encode(":".join(proxy.auth).encode()).decode()
+    return httpx.Proxy(proxy.url, headers={"Proxy-Authorization": f"Basic {credentials}"})
+
+
 def _refuse_plain_http(url: httpx.URL, allowed_host: str) -> None:
     if url.scheme not in {"https", "http"}:
         raise PollError(Reason.BAD_RESPONSE, "the url is neither https nor http")
@@ -150,7 +181,9 @@ async def _read(response: httpx.Response) -> bytes:
     """The whole body, decompressed, never more than the limit in memory."""
     body = bytearray()
     unpack = _unpacker(response.headers.get("content-encoding", ""))
-    async for chunk in response.aiter_raw():
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("the transport gave a stream that cannot be awaited")
+    async for chunk in response.stream:  # raw, without httpx's decoders, which have no limit
         body += chunk if unpack is None else unpack.decompress(chunk, BODY_LIMIT + 1 - len(body))
         if len(body) > BODY_LIMIT or (unpack is not None and unpack.unconsumed_tail):
             raise PollError(Reason.BAD_RESPONSE, "the answer is larger than 1 MiB")

@@ -50,14 +50,29 @@ def reason_of_status(status: int) -> Reason | None:
     return _BY_STATUS.get(status, Reason.BAD_RESPONSE)
 
 
-def check_status(answer: Answer, text: str = "") -> None:
-    """Raise the failure that the status of *answer* means; *text* is the provider's own word."""
+class Words:
+    """What the provider says in its own words; made safe to show, and only when it is needed."""
+
+    __slots__ = ("_document", "_secrets")
+
+    def __init__(self, document: object, secrets: Iterable[str]) -> None:
+        self._document = document
+        self._secrets = secrets
+
+    def after(self, label: str) -> str:
+        """*label* with the words behind it, or alone where the provider says nothing."""
+        text = presentable(words_in(self._document), self._secrets)
+        return f"{label}: {text}" if text else label
+
+
+def check_status(answer: Answer, words: Words) -> None:
+    """Raise the failure that the status of *answer* means, if it means one."""
     reason = reason_of_status(answer.status)
     if reason is None:
         return
     if answer.status == 503 and _speaks_of_maintenance(answer):  # noqa: PLR2004 - the number of the standard
         reason = Reason.MAINTENANCE
-    detail = f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}"
+    detail = words.after(f"HTTP {answer.status}")
     raise PollError(reason, detail, retry_after=waiting_time(answer))
 
 
@@ -101,6 +116,14 @@ def decode(body: bytes) -> Any:
     except (ValueError, ArithmeticError, RecursionError):
         detail = "the answer is not JSON"
     raise PollError(Reason.BAD_RESPONSE, detail)
+
+
+def try_decode(body: bytes) -> tuple[Any, PollError | None]:
+    """The document, or None and what is wrong: an error status says more than its body."""
+    try:
+        return decode(body), None
+    except PollError as error:
+        return None, error
 
 
 class _UnclearError(ValueError):

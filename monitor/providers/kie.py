@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from pydantic import Field, model_validator
 
@@ -19,13 +19,12 @@ from monitor.providers.base import KeySettings, PollError, Provider, ProviderInf
 from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
 from monitor.providers.judge import (
     LONGEST_WAIT,
+    Words,
     amount,
     check_status,
-    decode,
-    presentable,
     reason_of_status,
+    try_decode,
     waiting_time,
-    words_in,
 )
 
 if TYPE_CHECKING:
@@ -136,48 +135,40 @@ class KieProvider:
 
 def judge(answer: Answer, key: str) -> MeterReading:
     """The balance in *answer*; raises :class:`PollError`, whose text is free of *key*."""
-    document = _document(answer)
-    text = presentable(words_in(document), [key])
+    document, unreadable = try_decode(answer.body)
+    words = Words(document, [key])
     members = document if isinstance(document, dict) else {}
     code = _number(members.get("code"))
     if code is not None and code != _SUCCESS:
-        _refuse(code, answer, text)
-    check_status(answer, text)
+        _refuse(code, answer, words)
+    check_status(answer, words)
+    if unreadable:
+        raise unreadable
     if code is None:
-        _refuse_without_code(members, text)
+        _refuse_without_code(members, words)
     if "data" not in members:
         raise PollError(Reason.BAD_RESPONSE, "data is missing")
     return MeterReading(unit=UNIT, balance=amount(members["data"], "data"))
 
 
-def _document(answer: Answer) -> Any:
-    """The parsed body; where the status already says what is wrong, a body may be anything."""
-    try:
-        return decode(answer.body)
-    except PollError:
-        check_status(answer)
-        raise
-
-
-def _refuse(code: int, answer: Answer, text: str) -> None:
+def _refuse(code: int, answer: Answer, words: Words) -> NoReturn:
     """Raise what *code* means; an unknown one says less than an HTTP status that is an error."""
     if code not in _BY_CODE:
-        check_status(answer, text)
+        check_status(answer, words)
     reason = _BY_CODE.get(code, Reason.BAD_RESPONSE)
-    detail = f"code {code}: {text}" if text else f"code {code}"
-    wait = waiting_time(answer)
+    detail, wait = words.after(f"code {code}"), waiting_time(answer)
     if reason is Reason.KEY_CAPPED:
-        detail, wait = _cap(text, detail), wait or _seconds(text)
+        detail, wait = _cap(detail), wait or _seconds(detail)
     raise PollError(reason, detail, retry_after=wait)
 
 
-def _refuse_without_code(members: dict[str, Any], text: str) -> None:
+def _refuse_without_code(members: dict[str, Any], words: Words) -> NoReturn:
     """Raise for an answer under HTTP 200 that is no envelope of kie's, perhaps Spring's own."""
     status = _number(members.get("status"))
     reason = reason_of_status(status) if status is not None else None
     if reason is None:
         raise PollError(Reason.BAD_RESPONSE, "code is missing")
-    raise PollError(reason, f"status {status}: {text}" if text else f"status {status}")
+    raise PollError(reason, words.after(f"status {status}"))
 
 
 def _number(value: object) -> int | None:
@@ -187,12 +178,12 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _cap(text: str, detail: str) -> str:
+def _cap(detail: str) -> str:
     """Say which cap of the key is reached; the account may still be full."""
-    which = _CAP.search(text)
+    which = _CAP.search(detail)
     return f"the {which[0].lower()} cap of this key is reached ({detail})" if which else detail
 
 
-def _seconds(text: str) -> timedelta | None:
-    found = _SECONDS.search(text)
+def _seconds(detail: str) -> timedelta | None:
+    found = _SECONDS.search(detail)
     return min(timedelta(seconds=int(found[1])), LONGEST_WAIT) if found else None
