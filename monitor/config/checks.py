@@ -162,7 +162,7 @@ def certificates(file: FilePath) -> str | None:
     try:
         ssl.create_default_context(cafile=str(file))
     except ssl.SSLError:
-        return f"{file} holds no certificate in PEM form"
+        return "the file holds no certificate in PEM form"
     except OSError as error:
-        return f"{file} cannot be read: {os.strerror(error.errno or 0)}"
+        return f"the file cannot be read: {os.strerror(error.errno or 0)}"
     return None

@@ -59,5 +59,7 @@ class Credentials:
             self.findings.error(path, str(error))
             return UNRESOLVED
         if secret.world_readable:
-            self.findings.warning(path, f"{file} can be read by every user of this host")
+            self.findings.warning(
+                path, "the file can be read by every user of this host: chmod o-r it"
+            )
         return secret.value

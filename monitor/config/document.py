@@ -162,6 +162,8 @@ class _Builder:
             parser = CBaseLoader(self._text)
             while (event := parser.get_event()) is not None:
                 self._take(event)
+                if self._wanted and len(self.places) == len(self._wanted):
+                    break
         except (YAMLError, UnicodeEncodeError) as error:
             failure = _unreadable(error, self._text)
         else:
@@ -187,6 +189,7 @@ class _Builder:
         if frame is not None and isinstance(frame.value, dict) and frame.name is None:
             self._name(frame, event)
             return
+        self._remember(_mark(event))
         value = self._scalar(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
@@ -235,6 +238,7 @@ class _Builder:
             raise UnreadableError(f"is nested deeper than {DEPTH_LIMIT} levels", _mark(event))
         if not (event.implicit or event.tag in {None, "!"}):
             self._refuse_tag(event)
+        self._remember(_mark(event))
         value: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         self._frames.append(_Frame(value, _mark(event), event.anchor))
 
@@ -251,34 +255,35 @@ class _Builder:
                 "a text that begins with * must be quoted (or names an anchor not closed before)",
                 _mark(event),
             )
+        self._remember(_mark(event))
         self._add(known[0], _mark(event), known[1])
 
     def _add(self, value: Any, mark: Mark, size: int) -> None:
         """Put a finished *value* where it belongs."""
         if not self._frames:
             self._root = value
-            self._remember((), Place(None, mark))
             return
         frame = self._frames[-1]
         frame.size += size
         if frame.size > VALUES_LIMIT:
             raise UnreadableError(f"holds more than {VALUES_LIMIT:,} values", mark)
         if isinstance(frame.value, list):
-            if self._wanted:
-                self._remember(self._path(), Place(None, mark))
             frame.value.append(value)
             return
         if frame.name is None:
             raise UnreadableError("a field's name must be a text", mark)
         if not frame.skip:
-            if self._wanted:
-                self._remember(self._path(), Place(frame.names[frame.name], mark))
             frame.value[frame.name] = value
         frame.name, frame.skip = None, False
 
-    def _remember(self, path: Path, place: Place) -> None:
-        if path in self._wanted:
-            self.places[path] = place
+    def _remember(self, mark: Mark) -> None:
+        """Note the place of the value that begins at *mark*, if it is wanted."""
+        if not self._wanted or (path := self._path()) not in self._wanted:
+            return
+        frame = self._frames[-1] if self._frames else None
+        if frame is None or not frame.skip:
+            name = frame.names.get(frame.name) if frame and frame.name is not None else None
+            self.places[path] = Place(name, mark)
 
     def _refuse_tag(self, event: ScalarEvent | CollectionStartEvent) -> None:
         self._findings.error(

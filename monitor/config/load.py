@@ -88,7 +88,7 @@ def load(
     settings = assembly.settings()
     if assembly.holds_literal_secrets() and path.stat().st_mode & stat.S_IROTH:
         findings.warning(
-            (), "holds secrets and can be read by every user of this host: chmod o-r it"
+            (), "holds secrets, and every user of this host can read it: chmod o-r it"
         )
     problems = _placed(findings, str(path), text, assembly.labels())
     if settings is None:

@@ -70,12 +70,14 @@ class Findings:
     """All that was found so far."""
 
     items: list[Finding] = field(default_factory=list)
+    _blamed: set[Path] = field(default_factory=set)
 
     def error(
         self, path: Path, message: str, *, on_name: bool = False, mark: Mark | None = None
     ) -> None:
         """Note what stops the start."""
         self.items.append(Finding(path, message, Level.ERROR, on_name, mark))
+        self._blamed.add(path)
 
     def warning(self, path: Path, message: str, *, on_name: bool = False) -> None:
         """Note what an operator would want to know."""
@@ -83,8 +85,8 @@ class Findings:
 
     def has_errors(self) -> bool:
         """Whether anything found so far stops the start."""
-        return any(item.level is Level.ERROR for item in self.items)
+        return bool(self._blamed)
 
     def blames(self, path: Path) -> bool:
         """Whether there is an error at exactly *path*, so that what follows from it is left out."""
-        return any(item.path == path and item.level is Level.ERROR for item in self.items)
+        return path in self._blamed

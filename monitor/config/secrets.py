@@ -57,20 +57,28 @@ def variable(name: str, environ: Mapping[str, str]) -> str:
 
 
 def read_file(path: Path) -> FileSecret:
-    """The secret in *path* without the line break at its end; raises ``ValueError``."""
+    """The secret in *path* without the line break at its end.
+
+    Raises ``ValueError`` with a sentence that does not repeat *path*: a key pasted into the wrong
+    field looks like one.
+    """
     try:
         state = path.stat()
         if stat.S_ISDIR(state.st_mode):
-            raise ValueError(f"{path} is a directory")
+            raise ValueError("the file is a directory")
         if not stat.S_ISREG(state.st_mode):
-            raise ValueError(f"{path} is not a regular file")
+            raise ValueError("the file is no regular file")
         with path.open("rb") as file:
             content = file.read(SIZE_LIMIT + 1)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
+        reason = os.strerror(error.errno or 0)
+        raise ValueError(
+            f"the file cannot be read: {reason} (a relative path starts from the directory of the"
+            " configuration file)"
+        ) from None
     if len(content) > SIZE_LIMIT:
-        raise ValueError(f"{path} is larger than {SIZE_LIMIT // 1024} KiB: not a secret")
-    return FileSecret(_decode(content, path), bool(state.st_mode & stat.S_IROTH))
+        raise ValueError(f"the file is larger than {SIZE_LIMIT // 1024} KiB: no credential is")
+    return FileSecret(_decode(content), bool(state.st_mode & stat.S_IROTH))
 
 
 def credential_path(name: str, environ: Mapping[str, str]) -> Path:
@@ -84,7 +92,7 @@ def credential_path(name: str, environ: Mapping[str, str]) -> Path:
     if not directory:
         raise ValueError(
             "systemd credentials exist only inside the service: CREDENTIALS_DIRECTORY is not set"
-            f" (the unit needs LoadCredential={name}:PATH)"
+            " (and the unit needs LoadCredential=NAME:PATH)"
         )
     return Path(directory) / name
 
@@ -107,13 +115,13 @@ def complaint_about_url(value: str) -> str | None:
     return None
 
 
-def _decode(content: bytes, path: Path) -> str:
+def _decode(content: bytes) -> str:
     try:
         value = content.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file") from None
+        raise ValueError("the file is not text") from None
     if not value.strip():
-        raise ValueError(f"{path} is empty")
+        raise ValueError("the file is empty")
     if "\0" in value:
-        raise ValueError(f"{path} is not a text file")
+        raise ValueError("the file is not text")
     return value

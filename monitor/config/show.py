@@ -19,12 +19,20 @@ HIDDEN = "***"
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Knows exact numbers too."""
+    """Writes exact numbers too, and every value out in full."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library's signature
+        """No anchors: people read this."""
+        return True
 
 
-_Dumper.add_representer(
-    Decimal, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:float", f"{value:f}")
-)
+def _represent_amount(dumper: _Dumper, value: Decimal) -> yaml.ScalarNode:
+    kind = "int" if value == value.to_integral_value() else "float"
+    text = f"{value.normalize():f}"
+    return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", text)
+
+
+_Dumper.add_representer(Decimal, _represent_amount)
 
 
 def show(settings: Settings) -> str:
@@ -47,18 +55,29 @@ def _shown(value: Any, path: Path, hidden: frozenset[Path]) -> Any:
 
 def _shown_fields(model: BaseModel, path: Path, hidden: frozenset[Path]) -> dict[str, Any]:
     shown = {}
-    for name in type(model).model_fields:
+    written = model.model_dump()
+    fields = type(model).model_fields
+    for name in sorted(fields, key=lambda each: each not in _FIRST):
         value = getattr(model, name)
         if value is None and name not in _SWITCHED:
             continue  # not set
         if _came_from_elsewhere(model, name):
             continue
-        shown[name] = "off" if value is None else _shown(value, (*path, name), hidden)
+        plain = value if isinstance(value, _KNOWN) else written[name]
+        shown[name] = "off" if value is None else _shown(plain, (*path, name), hidden)
     return shown
 
 
 _SWITCHED = frozenset({"web", "low_balance", "exhausted", "rejected", "silent", "topped_up"})
 """Where nothing means that it was switched off."""
+
+
+_KNOWN = (BaseModel, dict, tuple, list, SecretStr, timedelta, Threshold, Enum)
+"""What is written here; other values of a provider's fields are written as the field says."""
+
+
+_FIRST = frozenset({"name", "provider"})
+"""What tells an entry from the others comes first; the rest keeps its order."""
 
 
 def _came_from_elsewhere(model: BaseModel, name: str) -> bool:

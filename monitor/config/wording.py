@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -10,12 +11,15 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
+from monitor.config.document import FromEnvironment
 from monitor.config.problems import Findings, Path
 from monitor.core.fields import format_duration
 from monitor.providers.base import Name
 
+_WORD = re.compile(r"\w{3,}")
 _NAME_PATTERN = get_args(Name)[1].pattern
-_SHOWN_NAME = 40
+_SHORT_NAME = 16
+_LONG_NAME = 40
 
 _TEXTS = {
     "missing": "is missing",
@@ -73,6 +77,8 @@ def place(error: ErrorDetails, value: Any) -> Path:
         elif error["type"] != "missing" or step != error["loc"][-1]:
             continue
         path.append(step)
+    if error["type"] == "union_tag_invalid":
+        path.append(error["ctx"]["discriminator"].strip("'"))
     return tuple(path)
 
 
@@ -99,10 +105,17 @@ def shown(path: Path, labels: Mapping[Path, str]) -> str:
         if isinstance(label, int):
             text += f"[{label}]"
             continue
-        plausible = len(label) <= _SHOWN_NAME or path[: position + 1] in labels
-        word = label if label.isprintable() and plausible else "(unreadable name)"
+        known = path[: position + 1] in labels or _is_plausible(label)
+        word = label if known else "(not shown)"
         text += f".{word}" if text else word
     return text
+
+
+def _is_plausible(name: str) -> bool:
+    """Whether *name* looks like a field or host, not like a key pasted into its place."""
+    if len(name) > _LONG_NAME or not name.isprintable():
+        return False
+    return len(name) <= _SHORT_NAME or "." in name or not any(map(str.isdigit, name))
 
 
 def _explain(error: ErrorDetails, value: Any) -> str:
@@ -110,7 +123,7 @@ def _explain(error: ErrorDetails, value: Any) -> str:
     if kind in _TEXTS:
         return _TEXTS[kind]
     if kind == "value_error":
-        return str(context["error"])
+        return _own_words(str(context["error"]), value)
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         return _choice(context, value)
     if kind == "string_type":
@@ -122,6 +135,13 @@ def _explain(error: ErrorDetails, value: Any) -> str:
             " and has at most 63 characters"
         )
     return _bound(kind, context)
+
+
+def _own_words(message: str, value: Any) -> str:
+    """A validator's *message*, unless it repeats something of what a variable held."""
+    if isinstance(value, FromEnvironment) and any(w in message for w in _WORD.findall(value)):
+        return "is not valid; it comes from the environment, so it is not shown"
+    return message
 
 
 def _choice(context: Mapping[str, Any], value: Any) -> str:
@@ -147,7 +167,9 @@ _BOUNDS = {
 def _bound(kind: str, context: Mapping[str, Any]) -> str:
     name, text = _BOUNDS.get(kind, ("", "is not valid ({})"))
     bound = context.get(name, kind)
-    return text.format(format_duration(bound) if isinstance(bound, timedelta) else bound)
+    if isinstance(bound, timedelta):
+        return text.format(format_duration(bound))
+    return text.format(f"{bound:g}" if isinstance(bound, float) else bound)
 
 
 def _at(value: Any, path: Path) -> Any:
