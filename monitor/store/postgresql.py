@@ -69,6 +69,7 @@ class PostgresqlBackend:
             "connect_timeout": CONNECT_SECONDS,
             "options": f"-c statement_timeout={STATEMENT_SECONDS}s",
             "application_name": "credit-monitor",
+            "client_encoding": "utf8",
             "tcp_user_timeout": STATEMENT_SECONDS * 1000,
         }
         return create_engine(

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 
 from monitor.store import layout, schema
 from monitor.store.base import StoreUnusableError
@@ -192,18 +193,19 @@ class SqliteBackend:
         tables = [table.name for table in schema.metadata.tables.values()]
         try:
             for table in sorted(tables, key=lambda name: name == schema.samples.name):
-                self._check_table(driver, table)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_INTERRUPT":
+                self._check_table(connection, table)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_INTERRUPT":
                 raise
         finally:
             driver.set_progress_handler(None, 0)
 
-    def _check_table(self, driver: sqlite3.Connection, table: str) -> None:
-        (verdict,) = driver.execute(f"PRAGMA quick_check({table!r})").fetchone()
+    def _check_table(self, connection: Connection, table: str) -> None:
+        verdict = connection.exec_driver_sql(f"PRAGMA quick_check({table!r})").scalar()
         if verdict != "ok":
+            what = str(verdict).splitlines()[-1]
             raise StoreUnusableError(
-                f"store {self.label}: the file is corrupt ({verdict.splitlines()[-1]}):"
+                f"store {self.label}: the file is corrupt ({what}):"
                 " move it away (a new one is begun) or restore a backup"
             )
 
