@@ -10,7 +10,7 @@ import click
 from monitor import queries
 from monitor.cli import output
 from monitor.cli.options import format_option, limit_option
-from monitor.cli.sources import load_settings, reading_store
+from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.queries import AlertRecord
 
@@ -27,7 +27,7 @@ Examples:
 @format_option("table", "json")
 def command(only_open: bool, limit: int, output_format: str) -> None:  # noqa: FBT001 - click passes by name
     """List open and past alerts, newest first, with what became of their messages."""
-    with reading_store(load_settings()) as store:
+    with reading_store(settings_to_read()) as store:
         records = queries.alerts(store, only_open=only_open, limit=limit)
     if output_format == "json":
         output.print_json(records)

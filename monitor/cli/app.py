@@ -144,6 +144,11 @@ def _run(group: click.Group, args: list[str]) -> int:
     except CommandError as error:
         _complain(*error.lines)
         return _code(state, error.code)
+    except OSError as error:
+        # What a command reads and writes tells its own errors; what is left is standard output.
+        _complain(f"The output cannot be written: {error.strerror or type(error).__name__}.")
+        _complain(*(_frames(error) if state.debug else ()))
+        return _code(state, Exit.STORE)
     except Exception as error:  # noqa: BLE001 - no traceback may reach a user; --debug shows it
         _complain(*_unexpected(error, debug=state.debug))
         return _code(state, Exit.SOFTWARE)
@@ -170,8 +175,12 @@ def _unexpected(error: Exception, *, debug: bool) -> list[str]:
             f"Unexpected error: {name}. This is a bug in credit-monitor.",
             "Run the same command with --debug and report what it prints.",
         ]
+    return [*_frames(error), f"{name} (its text is left out: it may hold a secret)"]
+
+
+def _frames(error: BaseException) -> list[str]:
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
-    return [*"".join(frames).splitlines(), f"{name} (its text is left out: it may hold a secret)"]
+    return "".join(frames).splitlines()
 
 
 def _survive_narrow_encodings() -> None:

@@ -15,9 +15,9 @@ import click
 from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CheckExit, CommandError
-from monitor.cli.judging import Finding, judge, worst
+from monitor.cli.judging import Finding, Ledgers, judge, worst
 from monitor.cli.options import AmountType, format_option
-from monitor.cli.sources import known_ledgers, load_settings
+from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
 from monitor.core.model import Failure, Reading
 from monitor.limits import Gate
@@ -59,10 +59,9 @@ def command(keys: tuple[str, ...], require: Decimal | None, output_format: str) 
 
     A KEY may be a pattern such as 'prod-*'.
     """
-    settings = load_settings()
+    settings = load_all(Need.POLL).settings
     chosen = _chosen(settings.keys, keys)
-    polls = asyncio.run(_poll_all(settings, chosen))
-    ledgers = known_ledgers(settings)
+    polls, ledgers = asyncio.run(_look(settings, chosen))
     findings = [
         finding
         for key in chosen
@@ -83,6 +82,15 @@ def _chosen(keys: Sequence[KeySettings], wanted: Sequence[str]) -> Sequence[KeyS
 
 
 # -- polling --------------------------------------------------------------------------------
+
+
+async def _look(
+    settings: Settings, keys: Sequence[KeySettings]
+) -> tuple[Mapping[str, Reading | Failure], Ledgers]:
+    """The polls, and beside them what the store knows: it is opened while the network is slow."""
+    return await asyncio.gather(
+        _poll_all(settings, keys), asyncio.to_thread(known_ledgers, settings)
+    )
 
 
 async def _poll_all(
@@ -174,7 +182,7 @@ def _print_table(findings: Sequence[Finding]) -> None:
             finding.provider,
             finding.account or output.NOTHING,
             output.amount(finding.balance, finding.unit) if read else output.NOTHING,
-            output.state(finding.state, finding.detail),
+            output.state(finding.state),
             finding.verdict.name.lower(),
             finding.because,
             tone=_TONES[finding.verdict],
@@ -232,7 +240,9 @@ def _words(finding: Finding) -> str:
 
 def _performance(finding: Finding) -> str:
     """``'label'=value;warning;critical;minimum``; a name never holds a quote or equals sign."""
-    limits = ("" if v is None else f"{v:f}:" for v in (finding.warning, finding.critical))
+    limits = (
+        "" if v is None else f"{v.normalize():f}:" for v in (finding.warning, finding.critical)
+    )
     return f"'{finding.label}'={finding.balance:f};{';'.join(limits)};0"
 
 

@@ -13,7 +13,7 @@ from monitor import config
 from monitor.cli import output
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option
-from monitor.cli.sources import config_path, load_all, problem_lines
+from monitor.cli.sources import Need, config_path, load_all, problem_lines
 
 
 @click.group()
@@ -63,7 +63,7 @@ def _summary(settings: config.Settings) -> str:
 @format_option("yaml", "json")
 def show(output_format: str) -> None:
     """Print the configuration in effect: defaults filled in, secrets hidden."""
-    text = config.show(load_all().settings)
+    text = config.show(load_all(Need.SEND).settings)
     if output_format == "json":
         output.print_json(yaml.safe_load(text))
     else:

@@ -16,7 +16,7 @@ from monitor import queries
 from monitor.cli import output
 from monitor.cli.exits import CommandError
 from monitor.cli.options import DurationType, format_option
-from monitor.cli.sources import load_settings, reading_store
+from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core.model import Outage, Sample
 from monitor.queries import KeyHistory, MeterHistory
 from monitor.store.base import Store
@@ -48,7 +48,7 @@ reading. Times are UTC.
 def command(key: str, since: timedelta, output_format: str) -> None:
     """Show how the balance of KEY went, and when it could not be read."""
     now = datetime.now(UTC)
-    with reading_store(load_settings()) as store:
+    with reading_store(settings_to_read()) as store:
         history = queries.key_history(store, key, now - since, now)
         if history is None:
             raise _unknown_key(store, key)

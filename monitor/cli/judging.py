@@ -120,7 +120,7 @@ def _failed(key: WatchedKey, failure: Failure) -> Finding:
         state=failure.reason,
         detail=failure.detail,
         verdict=_EXITS[verdict.severity] if verdict.severity else CheckExit.UNKNOWN,
-        because=REASON_TEXTS[failure.reason].meaning,
+        because=failure.detail or REASON_TEXTS[failure.reason].meaning,
     )
 
 

@@ -15,7 +15,7 @@ from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option, limit_option
-from monitor.cli.sources import load_all, load_settings, reading_store, writing_store
+from monitor.cli.sources import Need, load_all, reading_store, settings_to_read, writing_store
 from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
 from monitor.core.messages import trial_message
@@ -53,7 +53,7 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
 
     Exits with 1 if one of them did not take it.
     """
-    settings = load_all().settings
+    settings = load_all(Need.SEND).settings
     seconds = settings.notify.timeout.total_seconds()
     trials = asyncio.run(_try_all(_chosen(settings, channels), seconds))
     if output_format == "json":
@@ -134,7 +134,7 @@ _RESULTS = {
 def list_(states: tuple[str, ...], limit: int, output_format: str) -> None:
     """List notifications, newest first: waiting, delivered and refused for good."""
     chosen = [NotificationState(state) for state in states]
-    with reading_store(load_settings()) as store:
+    with reading_store(settings_to_read()) as store:
         records = queries.notifications(store, states=chosen, limit=limit)
     if output_format == "json":
         output.print_json(records)
@@ -194,7 +194,7 @@ def retry(ids: tuple[int, ...], output_format: str) -> None:
 
     A running daemon sends them; without one they are sent at its next start.
     """
-    with writing_store(load_settings()) as store:
+    with writing_store(settings_to_read()) as store:
         dead = queries.notifications(store, states=[NotificationState.DEAD], limit=100_000)
         known = {record.notification.id for record in dead}
         missing = [number for number in ids if number not in known]

@@ -7,7 +7,8 @@ import click
 from monitor import log
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.secrets import secrets_of
-from monitor.cli.sources import load_all
+from monitor.cli.sources import Need, load_all
+from monitor.config import Settings
 from monitor.store.base import StoreError
 
 EPILOG = """\b
@@ -38,14 +39,21 @@ under systemd with their priorities.
 )
 def command(log_level: str, log_format: str) -> None:
     """Run the daemon: poll all keys, record, alert, serve metrics and the web page."""
-    loaded = load_all()
+    loaded = load_all(Need.SEND)
     for warning in loaded.warnings:
         click.echo(str(warning), err=True)
     secrets = secrets_of(loaded.settings)
     log.set_up(log.Level(log_level), log.Format(log_format), secrets=secrets)
-    from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before 0.5 s of imports
+    _run(loaded.settings)
+
+
+def _run(settings: Settings) -> None:
+    from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before these load
+    from monitor.web.server import WebServerError  # noqa: PLC0415 - as above
 
     try:
-        daemon.run(loaded.settings)
+        daemon.run(settings)
     except StoreError as error:
         raise CommandError(str(error), code=Exit.STORE) from None
+    except WebServerError as error:
+        raise CommandError(str(error), code=Exit.UNAVAILABLE) from None

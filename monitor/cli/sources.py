@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 
 import click
@@ -17,25 +18,35 @@ from monitor.config import ConfigError, Loaded, Problem, Settings, find, from_en
 from monitor.store import open_store
 from monitor.store.base import Store, StoreError
 
-CheckUrl = Callable[[str], str | None]
-
 
 def config_path() -> Path | None:
     """The configuration file to use, None if there is none."""
     return find(click.get_current_context().ensure_object(Globals).config, os.environ)
 
 
-def load_all(check_url: CheckUrl | None = None) -> Loaded:
+class Need(Enum):
+    """What a command does with the configuration."""
+
+    READ = "read"  # the store only: the credentials may be out of reach, they are the service's
+    POLL = "poll"
+    SEND = "send"  # the channels' URLs are judged too, which has to load Apprise
+
+
+def load_all(need: Need) -> Loaded:
     """Settings and warnings, from the file or else from the environment.
 
-    *check_url* judges the URLs of channels; None takes the senders' own judgement, which has to
-    load them.  Ends the command with all problems at once where there are any.
+    Ends the command with all problems at once where there are any.
     """
     path = config_path()
     try:
         if path is None:
             return from_environment(os.environ)
-        return load(path, os.environ, check_channel_url=check_url)
+        return load(
+            path,
+            os.environ,
+            check_channel_url=None if need is Need.SEND else lambda _: None,
+            secrets_needed=need is not Need.READ,
+        )
     except ConfigError as error:
         hints = [] if path else _NO_CONFIGURATION
         raise CommandError(*problem_lines(error.problems), *hints, code=Exit.CONFIG) from None
@@ -53,9 +64,9 @@ def problem_lines(problems: Sequence[Problem]) -> list[str]:
     return [*(str(problem) for problem in problems), f"{count(len(problems), 'problem')} found."]
 
 
-def load_settings() -> Settings:
-    """The settings, for commands that do not send: the channels' URLs are not judged."""
-    return load_all(check_url=lambda _: None).settings
+def settings_to_read() -> Settings:
+    """The settings, for commands that only look at the store."""
+    return load_all(Need.READ).settings
 
 
 @contextmanager

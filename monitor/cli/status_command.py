@@ -12,7 +12,7 @@ import click
 from monitor import queries
 from monitor.cli import output
 from monitor.cli.options import format_option
-from monitor.cli.sources import load_settings, reading_store
+from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.core.model import Alert
 from monitor.queries import KeyOverview, MeterOverview, Overview
@@ -38,7 +38,7 @@ def command(watch: bool, output_format: str) -> None:  # noqa: FBT001 - click pa
     """Show balances, states, open alerts and undelivered messages as recorded."""
     if watch and (output_format == "json" or not sys.stdout.isatty()):
         raise click.UsageError("--watch needs a terminal and --format table.")
-    settings = load_settings()
+    settings = settings_to_read()
     keys = [watched_key(key) for key in settings.keys]
     with reading_store(settings) as store:
         if watch:
@@ -74,7 +74,7 @@ def blocks(overview: Overview) -> Sequence[output.Block]:
 def _headline(overview: Overview) -> str:
     last = output.ago(overview.last_poll_at, overview.at)
     if overview.polling:
-        return f"The daemon polls; last poll {last}."
+        return f"The daemon polls; last recorded poll {last}."
     if overview.last_poll_at is None:
         return "No key has been polled yet. Start the daemon with: credit-monitor run"
     return f"No daemon seems to run: last poll {last}. What follows is not current."
@@ -100,7 +100,7 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
         key.provider,
         key.account or output.NOTHING,
         balance,
-        output.state(key.state, key.detail),
+        output.state(key.state),
         str(key.severity or "none"),
         read + stale,
     )

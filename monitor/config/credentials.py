@@ -56,7 +56,7 @@ class Credentials:
                 file = self.directory / text
             secret = secrets.read_file(file)
         except ValueError as error:
-            self.findings.error(path, str(error))
+            self.findings.missing_secret(path, str(error))
             return UNRESOLVED
         if secret.world_readable:
             self.findings.warning(

@@ -227,7 +227,7 @@ class _Builder:
         try:
             return FromEnvironment(self._expand(text))
         except ValueError as error:
-            self._findings.error(self._path(), str(error), mark=_mark(event))
+            self._findings.missing_secret(self._path(), str(error), mark=_mark(event))
             return UNRESOLVED
 
     def _begin(self, event: CollectionStartEvent) -> None:

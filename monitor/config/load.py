@@ -67,15 +67,20 @@ def default_store(environ: Mapping[str, str]) -> str:
 
 
 def load(
-    path: Path, environ: Mapping[str, str], *, check_channel_url: CheckUrl | None = None
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    check_channel_url: CheckUrl | None = None,
+    secrets_needed: bool = True,
 ) -> Loaded:
     """The settings in the file at *path*; raises :class:`ConfigError` with all problems.
 
-    *check_channel_url* judges the URLs of channels; None takes that of the senders.  Nothing here
-    touches the network.
+    *check_channel_url* judges the URLs of channels; None takes that of the senders.  Without
+    *secrets_needed* a credential that cannot be had here (it is the service's) is no problem: for
+    who neither polls nor sends.  Nothing here touches the network.
     """
     text = _read(path)
-    findings = Findings()
+    findings = Findings(secrets_needed=secrets_needed)
     try:
         document = parse(text, lambda each: secrets.expand(each, environ), findings)
     except UnreadableError as error:
@@ -87,9 +92,7 @@ def load(
     assembly = Assembly(document, surroundings, findings)
     settings = assembly.settings()
     if assembly.holds_literal_secrets() and path.stat().st_mode & stat.S_IROTH:
-        findings.warning(
-            (), "holds secrets, and every user of this host can read it: chmod o-r it"
-        )
+        findings.warning((), "holds secrets, and every user of this host can read it: chmod o-r it")
     problems = _placed(findings, str(path), text, assembly.labels())
     if settings is None:
         raise ConfigError(problems)

@@ -67,8 +67,9 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """All that was found so far."""
+    """All that was found so far; *secrets_needed* tells whether a credential may be missing."""
 
+    secrets_needed: bool = True
     items: list[Finding] = field(default_factory=list)
     _blamed: set[Path] = field(default_factory=set)
 
@@ -78,6 +79,11 @@ class Findings:
         """Note what stops the start."""
         self.items.append(Finding(path, message, Level.ERROR, on_name, mark))
         self._blamed.add(path)
+
+    def missing_secret(self, path: Path, message: str, *, mark: Mark | None = None) -> None:
+        """Note a reference that cannot be resolved: an error wherever its value matters."""
+        if self.secrets_needed or not _is_credential(path):
+            self.error(path, message, mark=mark)
 
     def warning(self, path: Path, message: str, *, on_name: bool = False) -> None:
         """Note what an operator would want to know."""
@@ -90,3 +96,14 @@ class Findings:
     def blames(self, path: Path) -> bool:
         """Whether there is an error at exactly *path*, so that what follows from it is left out."""
         return path in self._blamed
+
+
+_CREDENTIALS = {
+    "keys": ("key", "key_file", "key_credential"),
+    "channels": ("url", "url_file", "url_credential"),
+}
+
+
+def _is_credential(path: Path) -> bool:
+    """Whether the value at *path* is used for polling or sending only."""
+    return len(path) == 3 and path[2] in _CREDENTIALS.get(str(path[0]), ())  # noqa: PLR2004 - section, position, field
