@@ -10,6 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from monitor.store.base import StoreError
+from monitor.store.layout import Layout
 from monitor.store.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
@@ -39,15 +40,15 @@ class Address:
             return cls(label=f"postgresql://{where}/{server.database}", server=server)
         raise StoreError(f"the store's URL has no scheme that is known: {_FORMS}")
 
-    def backend(self, *, readonly: bool, lock: bool) -> Backend:
+    def backend(self, layout: Layout, *, readonly: bool, lock: bool) -> Backend:
         """The database behind the address."""
         if self.path is not None:
-            return SqliteBackend(self.path, readonly=readonly, lock=lock)
+            return SqliteBackend(self.path, layout, readonly=readonly, lock=lock)
         if self.server is None:
             raise ValueError("an address is a path or a server")
         from monitor.store.postgresql import PostgresqlBackend  # noqa: PLC0415 - few have psycopg
 
-        return PostgresqlBackend(self.server, self.label, readonly=readonly, lock=lock)
+        return PostgresqlBackend(self.server, self.label, layout, readonly=readonly, lock=lock)
 
 
 def _path(rest: str) -> Path:

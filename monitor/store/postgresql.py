@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from monitor.store import layout, schema
+from monitor.store import schema
 from monitor.store.base import StoreUnusableError
+from monitor.store.layout import Layout, revision
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
@@ -25,9 +26,10 @@ class PostgresqlBackend:
 
     dialect = "postgresql"
 
-    def __init__(self, url: URL, label: str, *, readonly: bool, lock: bool) -> None:
+    def __init__(self, url: URL, label: str, layout: Layout, *, readonly: bool, lock: bool) -> None:
         self.label = label
         self._url = url
+        self._layout = layout
         self._readonly = readonly
         self._lock = lock
 
@@ -37,13 +39,13 @@ class PostgresqlBackend:
         try:
             with engine.begin() as connection:
                 self._require_unicode(connection)
-                found = layout.revision(connection, self.label)
+                found = revision(connection, self.label)
                 if self._readonly:
-                    layout.require_current(found, self.label)
-                elif found != schema.HEAD:
+                    self._layout.require_current(found, self.label)
+                elif found != self._layout.head:
                     self._claim(connection, "xact_")
                     connection.execute(text("SET LOCAL statement_timeout = 0"))
-                    layout.ensure(connection, self.label)
+                    self._layout.ensure(connection, self.label)
         finally:
             engine.dispose()
 

@@ -30,8 +30,11 @@ from monitor.store.base import (
     StoreError,
 )
 from monitor.store.errors import translated
+from monitor.store.layout import Layout
 from monitor.store.pruning import Pruner
 from monitor.store.thinning import thin_samples
+
+OURS = Layout()
 
 
 class Backend(Protocol):
@@ -74,11 +77,13 @@ class SqlStore:
         self._closed = False
 
     @classmethod
-    def open(cls, url: str, *, readonly: bool = False, lock: bool = False) -> Self:
-        """See :func:`monitor.store.open_store`."""
+    def open(
+        cls, url: str, *, readonly: bool = False, lock: bool = False, layout: Layout = OURS
+    ) -> Self:
+        """See :func:`monitor.store.open_store`; *layout* is what the tables shall be."""
         address = Address.parse(url)
         with translated(address.label):
-            backend = address.backend(readonly=readonly, lock=lock)
+            backend = address.backend(layout, readonly=readonly, lock=lock)
             backend.prepare()
             return cls(backend, readonly=readonly)
 

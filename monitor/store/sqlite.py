@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 
-from monitor.store import layout, schema
+from monitor.store import schema
 from monitor.store.base import StoreUnusableError
+from monitor.store.layout import EMPTY, Layout, no_data_yet, revision
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process, for example a reader's checkpoint."""
@@ -40,9 +41,10 @@ class SqliteBackend:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, readonly: bool, lock: bool) -> None:
+    def __init__(self, path: Path, layout: Layout, *, readonly: bool, lock: bool) -> None:
         self.label = str(path)
         self._path = path
+        self._layout = layout
         self._readonly = readonly
         self._lock = lock
         self._claim: int | None = None
@@ -129,14 +131,14 @@ class SqliteBackend:
 
     def _inspect_to_read(self) -> None:
         if not self._path.exists() or not self._header():
-            raise layout.no_data_yet(self.label)
+            raise no_data_yet(self.label)
         engine = self.reader()
         with engine.connect() as connection:
-            layout.require_current(layout.revision(connection, self.label), self.label)
+            self._layout.require_current(revision(connection, self.label), self.label)
 
     def _inspect_to_write(self) -> None:
-        found = self._inspect() if self._header() else layout.EMPTY
-        if found == schema.HEAD:
+        found = self._inspect() if self._header() else EMPTY
+        if found == self._layout.head:
             return
         claim = None if self._lock else self._take_lock()
         try:
@@ -169,9 +171,9 @@ class SqliteBackend:
         """The revision of a sound file, found without a trace: no log, no index of it."""
         engine = _engine(self._connect_to_inspect, "BEGIN", pooled=0)
         with engine.connect() as connection:
-            found = layout.revision(connection, self.label)
-            layout.require_known(found, self.label)
-            if found != layout.EMPTY:
+            found = revision(connection, self.label)
+            self._layout.require_known(found, self.label)
+            if found != EMPTY:
                 self._look_for_corruption(connection)
         return found
 
@@ -217,7 +219,7 @@ class SqliteBackend:
         engine = _engine(lambda: self._connect("rw"), "BEGIN IMMEDIATE", pooled=0)
         with engine.begin() as connection:
             connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            layout.ensure(connection, self.label)
+            self._layout.ensure(connection, self.label)
 
 
 def _size(path: Path) -> int:

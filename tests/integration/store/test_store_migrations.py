@@ -1,0 +1,132 @@
+"""An older store is brought up to date in one transaction, and ends where a new one begins."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect
+from support import recorded
+
+from monitor.store import open_store, schema
+from monitor.store.base import Changes, StoreError, StoreUnusableError
+from monitor.store.layout import Layout, revision
+from monitor.store.sql import OURS, SqlStore
+from monitor.store.upgrade import knows, upgrade
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("keys") as keys:
+        keys.add_column(sa.Column("{column}", sa.Text()))
+    {more}
+"""
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """A database without any table."""
+    path = url.removeprefix("sqlite://")
+    engine = create_engine(
+        f"sqlite:///{path}" if path != url else url.replace("postgresql:", "postgresql+psycopg:")
+    )
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Layout:
+    """The migrations of a version to come: one step more."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(OURS.migrations, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    _add_step(folder, "credit_monitor_9001", schema.HEAD, "note")
+    return Layout("credit_monitor_9001", folder)
+
+
+def _add_step(folder: Path, revision: str, before: str, column: str, more: str = "") -> None:
+    text = NEXT.format(revision=revision, before=before, column=column, more=more)
+    (folder / "versions" / f"{revision}.py").write_text(text)
+
+
+def test_the_newest_migration_is_the_one_the_schema_names() -> None:
+    scripts = ScriptDirectory(str(OURS.migrations))
+    assert scripts.get_heads() == [schema.HEAD]
+    assert knows(schema.HEAD, OURS.migrations)
+
+
+def test_migrations_one_by_one_lead_to_the_schema(engine: Engine) -> None:
+    steps = list(ScriptDirectory(str(OURS.migrations)).walk_revisions())[::-1]
+    for step in steps:
+        with engine.begin() as connection:
+            upgrade(connection, OURS.migrations, step.revision)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+        assert revision(connection, "x") == schema.HEAD
+
+
+def test_a_new_store_is_what_migrations_lead_to(tmp_path: Path) -> None:
+    def described(path: Path) -> list[tuple[str, str]]:
+        connection = sqlite3.connect(path)
+        rows = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+        connection.close()
+        return [(name, " ".join((sql or "").split())) for name, sql in rows]
+
+    migrated = create_engine(f"sqlite:///{tmp_path}/migrated.db")
+    with migrated.begin() as connection:
+        upgrade(connection, OURS.migrations)
+    migrated.dispose()
+    open_store(f"sqlite://{tmp_path}/new.db").close()
+    assert described(tmp_path / "new.db") == described(tmp_path / "migrated.db")
+
+
+def test_an_older_store_is_upgraded_and_keeps_its_rows(
+    url: str, engine: Engine, later: Layout, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(url)
+    store.write([Changes(keys=[recorded.key("a")])])
+    store.close()
+    with caplog.at_level("INFO", "monitor.store"):
+        SqlStore.open(url, lock=True, layout=later).close()
+    assert "upgraded from schema credit_monitor_0001 to credit_monitor_9001" in caplog.text
+    with engine.connect() as connection:
+        assert revision(connection, "x") == "credit_monitor_9001"
+        assert "note" in {column["name"] for column in inspect(connection).get_columns("keys")}
+        assert connection.exec_driver_sql("SELECT name FROM keys").scalar() == "a"
+
+
+def test_an_upgrade_that_fails_midway_changes_nothing(
+    url: str, later: Layout, engine: Engine
+) -> None:
+    open_store(url).close()
+    _add_step(later.migrations, "credit_monitor_9002", later.head, "more", "op.drop_table('nope')")
+    with pytest.raises(StoreError, match="nope"):
+        SqlStore.open(url, lock=True, layout=Layout("credit_monitor_9002", later.migrations))
+    with engine.connect() as connection:
+        assert revision(connection, "x") == schema.HEAD
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+    open_store(url, lock=True).close()
+
+
+def test_an_older_store_is_not_upgraded_by_a_reader_nor_under_a_running_daemon(
+    url: str, later: Layout
+) -> None:
+    daemon = open_store(url, lock=True)
+    with pytest.raises(StoreError, match=r"older version .* start the daemon once"):
+        SqlStore.open(url, readonly=True, layout=later)
+    with pytest.raises(StoreUnusableError, match="another credit-monitor daemon"):
+        SqlStore.open(url, layout=later)
+    daemon.close()
