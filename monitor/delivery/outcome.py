@@ -55,7 +55,8 @@ Scrub = Callable[[str], str]
 
 def scrubber(url: str) -> Scrub:
     """What takes every part of *url* (host, user, token, chat id, topic) out of a text."""
-    parts = {p for text in (url, unquote(url)) for p in re.split(r"[/:@?&=#,;%+<>\s]+", text)}
+    split = re.compile(r"[/:@?&=#,;%+<>\s]+")
+    parts = {part.strip("-.") for text in (url, unquote(url)) for part in split.split(text)}
     secrets = sorted((p for p in parts if len(p) >= _SHORTEST_SECRET), key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, secrets)) or r"(?!)", re.IGNORECASE)
     return lambda text: pattern.sub("[hidden]", text)
@@ -149,7 +150,9 @@ def _until(answer: Answer) -> timedelta | None:
 
 def _judge_error(error: Exception) -> Delivery:
     if isinstance(error, smtplib.SMTPException):
-        return _judge_smtp(error)
+        verdict = _judge_smtp(error)
+        if verdict is not None:
+            return verdict
     chain = list(_chain(error))
     for kinds, detail in _TRANSPORT:
         if any(isinstance(link, kinds) for link in chain):
@@ -169,15 +172,21 @@ _TRANSPORT: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 """Every trouble on the way may pass; the first row that fits names it."""
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """*error* and all it was raised from; urllib3 hides some of it in the arguments."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        link = waiting.pop()
+        if id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            origins = (link.__cause__, link.__context__, *link.args)
+            waiting.extend(o for o in origins if isinstance(o, BaseException))
 
 
-def _judge_smtp(error: smtplib.SMTPException) -> Delivery:
-    """RFC 5321: a reply of 5xx is final, one of 4xx may pass; so may a connection that broke."""
-    if isinstance(error, smtplib.SMTPNotSupportedError):
+def _judge_smtp(error: smtplib.SMTPException) -> Delivery | None:
+    """RFC 5321: a reply of 5xx is final, one of 4xx may pass; None for a connection that broke."""
+    if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
         return _refused("the mail server does not offer what the URL asks for (TLS or login)")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         replies = [(int(code), text) for code, text in error.recipients.values()]
@@ -185,7 +194,7 @@ def _judge_smtp(error: smtplib.SMTPException) -> Delivery:
     if isinstance(error, smtplib.SMTPResponseException):
         what = next((w for kind, w in _SMTP_STAGES if isinstance(error, kind)), "refused")
         return _judge_reply(what, [(error.smtp_code, error.smtp_error)])
-    return _retry("the mail server broke off the connection")
+    return None
 
 
 _SMTP_STAGES: tuple[tuple[type[smtplib.SMTPException], str], ...] = (

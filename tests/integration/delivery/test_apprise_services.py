@@ -1,4 +1,4 @@
-"""Slack, Telegram and Discord as really addressed, over TLS, through a proxy that answers for them."""
+"""Slack, Telegram and Discord as really addressed, over TLS, through a proxy that answers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from fixtures import fake_chats as chats
+from fixtures import intercepting_proxy as wire
+from fixtures.intercepting_proxy import InterceptingProxy
 
-from monitor.core.messages import Message, Story
+from monitor.core.messages import Message, Story, trial_message
 from monitor.core.model import Severity
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.senders import make_sender
-
-if TYPE_CHECKING:
-    from tests.fixtures.intercepting_proxy import InterceptingProxy
 
 SLACK_PATH = "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 SLACK_TOKEN = "xoxb-123456789012-1234567890123-4mt0t4l53cr3t"
@@ -57,7 +56,9 @@ CHANNELS = {
     "slack webhook": Channel(
         f"slack://{SLACK_PATH}", "hooks.slack.com", tuple(SLACK_PATH.split("/"))
     ),
-    "slack bot": Channel(f"slack://{SLACK_TOKEN}/#s3cr3t-room", "slack.com", (SLACK_TOKEN, "s3cr3t-room")),
+    "slack bot": Channel(
+        f"slack://{SLACK_TOKEN}/#s3cr3t-room", "slack.com", (SLACK_TOKEN, "s3cr3t-room")
+    ),
     "telegram": Channel(
         f"tgram://{TELEGRAM_TOKEN}/{TELEGRAM_CHAT}",
         "api.telegram.org",
@@ -73,8 +74,8 @@ CHANNELS = {
 every_channel = pytest.mark.parametrize("channel", CHANNELS.values(), ids=CHANNELS)
 
 
-async def send(channel: Channel, timeout: float = 20, message: Message = MESSAGE) -> Delivery:
-    sender = make_sender(channel.url, name="ops", timeout=timeout)
+async def send(channel: Channel, seconds: float = 20, message: Message = MESSAGE) -> Delivery:
+    sender = make_sender(channel.url, name="ops", timeout=seconds)
     try:
         return await sender.send(message)
     finally:
@@ -94,7 +95,7 @@ def all_logs(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixt
 
 
 async def test_telegram_accepts_and_shows_what_its_html_would_choke_on(
-    proxy: InterceptingProxy, chats: ModuleType, json_reply: Any
+    proxy: InterceptingProxy, json_reply: Any
 ) -> None:
     telegram = chats.FakeTelegram(TELEGRAM_TOKEN, (TELEGRAM_CHAT,), json_reply)
     proxy.answer(chats.TELEGRAM_HOST, telegram)
@@ -107,7 +108,7 @@ async def test_telegram_accepts_and_shows_what_its_html_would_choke_on(
 
 
 async def test_a_long_telegram_message_stays_below_the_limit_and_names_every_key(
-    proxy: InterceptingProxy, chats: ModuleType, json_reply: Any
+    proxy: InterceptingProxy, json_reply: Any
 ) -> None:
     telegram = chats.FakeTelegram(TELEGRAM_TOKEN, (TELEGRAM_CHAT,), json_reply)
     proxy.answer(chats.TELEGRAM_HOST, telegram)
@@ -127,7 +128,7 @@ async def test_a_long_telegram_message_stays_below_the_limit_and_names_every_key
 
 
 async def test_a_slack_webhook_gets_mrkdwn_without_mentions_or_stray_formatting(
-    proxy: InterceptingProxy, chats: ModuleType, text_reply: Any
+    proxy: InterceptingProxy, text_reply: Any
 ) -> None:
     slack = chats.FakeSlackWebhook(SLACK_PATH, text_reply)
     proxy.answer(chats.SLACK_WEBHOOK_HOST, slack)
@@ -142,9 +143,7 @@ async def test_a_slack_webhook_gets_mrkdwn_without_mentions_or_stray_formatting(
     assert "https://kie.ai/billing?a=1&b=2" in shown
 
 
-async def test_a_slack_bot_posts_to_its_channel(
-    proxy: InterceptingProxy, chats: ModuleType, json_reply: Any
-) -> None:
+async def test_a_slack_bot_posts_to_its_channel(proxy: InterceptingProxy, json_reply: Any) -> None:
     slack = chats.FakeSlackApi(SLACK_TOKEN, ("#s3cr3t-room",), json_reply)
     proxy.answer(chats.SLACK_API_HOST, slack)
     assert await send(CHANNELS["slack bot"]) == Delivery(outcome=Outcome.DELIVERED)
@@ -153,9 +152,7 @@ async def test_a_slack_bot_posts_to_its_channel(
     assert "my_key_1" in chats.slack_text(sent["attachments"][0]["text"])
 
 
-async def test_discord_gets_escaped_markdown_that_pings_nobody(
-    proxy: InterceptingProxy, wire: ModuleType
-) -> None:
+async def test_discord_gets_escaped_markdown_that_pings_nobody(proxy: InterceptingProxy) -> None:
     proxy.answer("discord.com", wire.Reply(status=204))
     assert await send(CHANNELS["discord"]) == Delivery(outcome=Outcome.DELIVERED)
     content = proxy.requests[0].json["content"]
@@ -164,7 +161,7 @@ async def test_discord_gets_escaped_markdown_that_pings_nobody(
 
 
 async def test_no_picture_or_page_of_somebody_else_is_linked(
-    proxy: InterceptingProxy, chats: ModuleType, text_reply: Any
+    proxy: InterceptingProxy, text_reply: Any
 ) -> None:
     slack = chats.FakeSlackWebhook(SLACK_PATH, text_reply)
     proxy.answer(chats.SLACK_WEBHOOK_HOST, slack)
@@ -196,7 +193,6 @@ async def test_a_status_decides_whether_to_try_again(
     status: int,
     outcome: Outcome,
     proxy: InterceptingProxy,
-    wire: ModuleType,
     all_logs: pytest.LogCaptureFixture,
 ) -> None:
     everything = " ".join((channel.url, *channel.secrets))
@@ -222,18 +218,16 @@ TROUBLES = {
 
 
 @every_channel
-@pytest.mark.parametrize(("trouble", "timeout", "detail"), TROUBLES.values(), ids=TROUBLES)
+@pytest.mark.parametrize("case", TROUBLES.values(), ids=TROUBLES)
 async def test_trouble_on_the_way_may_pass(
     channel: Channel,
-    trouble: str,
-    timeout: float,
-    detail: str,
+    case: tuple[str, float, str],
     proxy: InterceptingProxy,
-    wire: ModuleType,
     all_logs: pytest.LogCaptureFixture,
 ) -> None:
+    trouble, seconds, detail = case
     proxy.answer(channel.host, wire.Reply(trouble=wire.Trouble[trouble]))
-    delivery = await send(channel, timeout)
+    delivery = await send(channel, seconds)
     assert delivery.outcome is Outcome.RETRY
     assert detail in delivery.detail
     assert_no_secret(channel, delivery, all_logs)
@@ -252,7 +246,6 @@ async def test_a_proxy_that_does_not_connect_may_pass(
 async def test_a_certificate_nobody_trusts_is_named(
     channel: Channel,
     proxy: InterceptingProxy,
-    wire: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     all_logs: pytest.LogCaptureFixture,
 ) -> None:
@@ -267,9 +260,7 @@ async def test_a_certificate_nobody_trusts_is_named(
     assert_no_secret(channel, delivery, all_logs)
 
 
-def assert_no_secret(
-    channel: Channel, delivery: Delivery, logs: pytest.LogCaptureFixture
-) -> None:
+def assert_no_secret(channel: Channel, delivery: Delivery, logs: pytest.LogCaptureFixture) -> None:
     shown = "\n".join([delivery.detail, logs.text, repr([vars(r) for r in logs.records])])
     for secret in (channel.url, *channel.secrets):
         assert secret not in shown
@@ -277,7 +268,7 @@ def assert_no_secret(
 
 @pytest.mark.parametrize("channel", ["slack webhook", "telegram", "discord"])
 async def test_the_wait_that_a_service_asks_for_is_passed_on(
-    channel: str, proxy: InterceptingProxy, wire: ModuleType
+    channel: str, proxy: InterceptingProxy
 ) -> None:
     reply = wire.Reply(status=429, headers={"Retry-After": "17"})
     proxy.answer(CHANNELS[channel].host, reply)
@@ -285,9 +276,7 @@ async def test_the_wait_that_a_service_asks_for_is_passed_on(
     assert delivery.retry_after == timedelta(seconds=17)
 
 
-async def test_telegram_asks_for_a_wait_in_its_body(
-    proxy: InterceptingProxy, wire: ModuleType
-) -> None:
+async def test_telegram_asks_for_a_wait_in_its_body(proxy: InterceptingProxy) -> None:
     body = {"ok": False, "error_code": 429, "parameters": {"retry_after": 35}}
     proxy.answer("api.telegram.org", wire.Reply.of_json(body, status=429))
     assert (await send(CHANNELS["telegram"])).retry_after == timedelta(seconds=35)
@@ -303,23 +292,21 @@ SLACK_WORDS = {
 
 @pytest.mark.parametrize(("word", "outcome"), SLACK_WORDS.values(), ids=SLACK_WORDS)
 async def test_a_slack_bot_is_refused_with_status_200(
-    word: str, outcome: Outcome, proxy: InterceptingProxy, wire: ModuleType
+    word: str, outcome: Outcome, proxy: InterceptingProxy
 ) -> None:
     proxy.answer("slack.com", wire.Reply.of_json({"ok": False, "error": word}))
     assert await send(CHANNELS["slack bot"]) == Delivery(outcome=outcome, detail=word)
 
 
 async def test_the_webhook_of_slack_says_why_in_a_word(
-    proxy: InterceptingProxy, chats: ModuleType, text_reply: Any
+    proxy: InterceptingProxy, text_reply: Any
 ) -> None:
     proxy.answer("hooks.slack.com", chats.FakeSlackWebhook("other", text_reply))
     delivery = await send(CHANNELS["slack webhook"])
     assert delivery == Delivery(outcome=Outcome.REFUSED, detail="HTTP 404: no_service")
 
 
-async def test_telegram_says_why_in_a_sentence(
-    proxy: InterceptingProxy, chats: ModuleType, json_reply: Any
-) -> None:
+async def test_telegram_says_why_in_a_sentence(proxy: InterceptingProxy, json_reply: Any) -> None:
     proxy.answer(chats.TELEGRAM_HOST, chats.FakeTelegram(TELEGRAM_TOKEN, (), json_reply))
     delivery = await send(CHANNELS["telegram"])
     assert delivery == Delivery(
@@ -328,7 +315,7 @@ async def test_telegram_says_why_in_a_sentence(
 
 
 async def test_an_answer_that_is_no_success_of_the_service_may_pass(
-    proxy: InterceptingProxy, wire: ModuleType
+    proxy: InterceptingProxy,
 ) -> None:
     proxy.answer("hooks.slack.com", wire.Reply(body=b"<html>Sign in to the hotel network</html>"))
     delivery = await send(CHANNELS["slack webhook"])
@@ -340,7 +327,7 @@ async def test_an_answer_that_is_no_success_of_the_service_may_pass(
 
 
 async def test_a_hanging_channel_delays_no_other_and_recovers(
-    proxy: InterceptingProxy, wire: ModuleType, chats: ModuleType, text_reply: Any
+    proxy: InterceptingProxy, text_reply: Any
 ) -> None:
     proxy.answer("hooks.slack.com", wire.Reply(trouble=wire.Trouble.DRIP))
     slack = make_sender(CHANNELS["slack webhook"].url, name="slack", timeout=0.2)
@@ -369,9 +356,7 @@ asyncio.run(main())
 """
 
 
-def test_a_process_ends_although_a_send_still_hangs(
-    proxy: InterceptingProxy, wire: ModuleType
-) -> None:
+def test_a_process_ends_although_a_send_still_hangs(proxy: InterceptingProxy) -> None:
     proxy.answer("hooks.slack.com", wire.Reply(trouble=wire.Trouble.DRIP))
     started = time.monotonic()
     ended = subprocess.run(
@@ -388,7 +373,5 @@ def test_a_process_ends_although_a_send_still_hangs(
 
 
 def test_the_time_of_the_trial_message_is_shown() -> None:
-    from monitor.core.messages import trial_message  # noqa: PLC0415 - used here only
-
     message = trial_message("ops", now=datetime(2026, 5, 1, 12, tzinfo=UTC))
     assert ("Sent", "2026-05-01 12:00 UTC") in message.stories[0].facts
