@@ -13,7 +13,7 @@ import socket
 import ssl
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -61,7 +61,7 @@ class _Route:
     """How the requests to one url go out; made once, because parsing costs more than sending."""
 
     url: httpx.URL
-    host_header: str
+    headers: Mapping[str, str]
     transport: AiohttpTransport
 
 
@@ -76,7 +76,7 @@ class HttpClient:
         self, *, ca_file: str | None = None, connect_timeout: float = CONNECT_TIMEOUT
     ) -> None:
         quiet_loggers()
-        self._tls = httpx.create_ssl_context(verify=_own_certificates(ca_file))
+        self._tls = _certificates(ca_file)
         self._extensions = {"timeout": {"connect": connect_timeout}}
         self._proxies = urllib.request.getproxies()
         self._transports: dict[str, AiohttpTransport] = {}
@@ -103,7 +103,7 @@ class HttpClient:
 
     async def _exchange(self, request: Request) -> Answer:
         route = self._route(request)
-        headers = {"Host": route.host_header, **_STANDARD_HEADERS, **request.headers}
+        headers = {**route.headers, **request.headers}
         response = await route.transport.handle_async_request(
             httpx.Request(
                 request.method,
@@ -129,8 +129,11 @@ class HttpClient:
             return known
         url = httpx.URL(request.url)
         _refuse_plain_http(url, request.plain_http_host)
-        host_header = httpx.Request("GET", url).headers["Host"]
-        route = _Route(url, host_header, self._transport(self._proxy_for(url)))
+        transport = self._transport(self._proxy_for(url))
+        headers = {"Host": httpx.Request("GET", url).headers["Host"], **_STANDARD_HEADERS}
+        if transport.proxy is not None and url.scheme == "http":
+            headers.update(transport.proxy.headers)  # no tunnel: the proxy reads this request
+        route = _Route(url, headers, transport)
         if len(self._routes) >= _ROUTES_KEPT:
             self._routes.clear()
         self._routes[request.url, request.plain_http_host] = route
@@ -150,8 +153,10 @@ class HttpClient:
         return self._proxies.get(url.scheme) or self._proxies.get("all") or ""
 
 
-def _own_certificates(ca_file: str | None) -> ssl.SSLContext | bool:
-    return ssl.create_default_context(cafile=ca_file) if ca_file else True
+def _certificates(ca_file: str | None) -> ssl.SSLContext:
+    if ca_file is not None:
+        return ssl.create_default_context(cafile=ca_file)
+    return httpx.create_ssl_context()
 
 
 def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
