@@ -334,8 +334,17 @@ NIGHT: list[Step] = [
 ]
 
 
+SLID_BACK: list[Step] = [
+    ("sleep", "", 15),
+    ("clock", "", -172_800),
+    ("clock", "", -20),
+    ("poll", "a", 0),
+]
+
+
 @given(st.lists(steps, max_size=40))
 @example(OUTAGE)
+@example(SLID_BACK)
 @example(NIGHT)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_life_tells_what_happened_once_and_keeps_it(life_steps: list[Step]) -> None:

@@ -66,8 +66,11 @@ class Silent(RuleParameters):
 
 
 def _in_this_watch(moment: datetime | None, view: KeyView) -> bool:
-    """Whether *moment* lies in the time that this process has watched without a break."""
-    return moment is not None and view.watching_since <= moment <= view.now
+    """Whether *moment* lies in the time that this process has watched without a break.
+
+    The present always does, also when the clock has slid back behind the beginning of the watch.
+    """
+    return moment is not None and min(view.watching_since, view.now) <= moment <= view.now
 
 
 def _facts(view: KeyView) -> Facts:

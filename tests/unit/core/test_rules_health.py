@@ -154,6 +154,9 @@ OK, BREACH, UNKNOWN = State.OK, State.BREACH, State.UNKNOWN
             state(success=-2880), 15, 5, BREACH, id="set back, and no poll since: silence in time"
         ),
         pytest.param(
+            state(success=0), -1, 5, OK, id="a reading now, with a clock behind its own start"
+        ),
+        pytest.param(
             state(success=60, polled=5, failing=60, failures=9, reason=REFUSED, refused=60),
             600,
             5,
