@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -26,7 +25,7 @@ STATIC_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
 def create_app(
     context: WebContext, *, host: str = "127.0.0.1", reader: Reader | None = None
-) -> Starlette:
+) -> Guard:
     """The application; *host* is the address it will be bound to, which decides whose requests it
     takes.  *reader* is closed by whoever made it.
     """
@@ -52,7 +51,6 @@ def create_app(
             Route("/api/v1/openapi.json", _openapi(context.version)),
             *(Route(f"/static/{name}", _static(name, kind)) for name, kind in STATIC_FILES.items()),
         ],
-        middleware=[Middleware(Guard, host=host)],
         exception_handlers={
             HTTPException: _refused(pages),
             ParameterError: _bad_parameter(pages),
@@ -60,7 +58,7 @@ def create_app(
         },
     )
     app.router.redirect_slashes = False
-    return app
+    return Guard(app, host)
 
 
 def _openapi(version: str) -> Any:

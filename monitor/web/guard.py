@@ -6,9 +6,10 @@ import asyncio
 import ipaddress
 from collections.abc import Iterable
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 REQUEST_TIMEOUT = 60.0
 """Real seconds for one request with its answer; a client that does not read is let go."""
@@ -44,8 +45,8 @@ class Guard:
     own name was pointed at 127.0.0.1 (DNS rebinding) would name itself.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
-        self._app = app
+    def __init__(self, app: Starlette, host: str) -> None:
+        self.app = app
         self._listen_host = host.lower()
         self._only_local = is_loopback(host)
 
@@ -64,7 +65,7 @@ class Guard:
             return
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT):
-                await self._app(scope, receive, locked.send)
+                await self.app(scope, receive, locked.send)
         except TimeoutError:
             if not locked.started:
                 late = PlainTextResponse("The answer took too long.\n", status_code=503)

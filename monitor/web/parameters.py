@@ -58,7 +58,7 @@ def since(query: QueryParams, name: str, default: timedelta, now: datetime) -> d
     start = now - default if text is None else _moment(text, name, now)
     if not now - MAX_SPAN <= start <= now:
         raise ParameterError(name, f"must lie within the last {MAX_SPAN.days} days")
-    return start
+    return start.astimezone(UTC)
 
 
 def _moment(text: str, name: str, now: datetime) -> datetime:
@@ -74,4 +74,4 @@ def _moment(text: str, name: str, now: datetime) -> datetime:
         raise ParameterError(
             name, "must be a length such as 24h or 7d, or a time such as 2026-05-01T00:00:00Z"
         )
-    return moment.astimezone(UTC)
+    return moment
