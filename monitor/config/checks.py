@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CheckUrl = Callable[[str], str | None]
 """What is wrong with a channel URL, as a sentence free of secrets; None when it is usable."""
 
+_URL_FORMS = ("url_file", "url_credential", "url")
 _BALANCE_RULES = ("low_balance", "exhausted", "topped_up")
 
 
@@ -89,19 +90,15 @@ def channels(
     names = tuple(key_names)
     for position, channel in entries.items():
         path = ("channels", position)
-        if not findings.blames((*path, "url")):
+        source = next(name for name in _URL_FORMS if getattr(channel, name) is not None)
+        if not any(findings.blames(each) for each in (path, (*path, source))):
             problem = check_url(channel.url.get_secret_value())
             if problem is not None:
-                source = next(n for n in ("url_file", "url_credential", "url") if _has(channel, n))
                 findings.error((*path, source), problem)
         for index, glob in enumerate(channel.keys):
-            if not any(fnmatchcase(name, glob) for name in names):
+            if names and not any(fnmatchcase(name, glob) for name in names):
                 hint = suggestion(glob, names)
                 findings.error((*path, "keys", index), f"matches no key{hint}")
-
-
-def _has(channel: ChannelSettings, name: str) -> bool:
-    return getattr(channel, name) is not None
 
 
 def told_to_nobody(settings: Settings, findings: Findings) -> None:

@@ -11,6 +11,7 @@ from monitor.config import secrets
 from monitor.config.document import UNRESOLVED
 from monitor.config.problems import Findings, Path
 
+_REQUIRED = frozenset({"url"})  # whether a key is needed, its provider knows
 _COMPLAINTS: Mapping[str, Callable[[str], str | None]] = {
     "key": secrets.complaint_about_key,
     "url": secrets.complaint_about_url,
@@ -38,6 +39,9 @@ class Credentials:
         for form in given[1:]:
             only_one = f"give only one of {', '.join(forms)}"
             self.findings.error((*path, form), only_one, on_name=True)
+        if not given and name in _REQUIRED:
+            self.findings.error(path, f"has no {name}: give one of {', '.join(forms)}")
+            entry[name] = UNRESOLVED
         if not given or not isinstance(entry[given[0]], str):
             return
         form, source = given[0], (*path, given[0])

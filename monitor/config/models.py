@@ -57,8 +57,6 @@ def _check_listen(value: str) -> str:
     host, port = split_listen(value)
     if not host:
         raise ValueError("must name the host too, such as 127.0.0.1:9750 or [::1]:9750")
-    if ":" in host:
-        ipaddress.IPv6Address(host)
     if not 0 <= port <= 65535:  # noqa: PLR2004 - ports have 16 bits
         raise ValueError("the port lies between 0 (any free one) and 65535")
     return value
@@ -69,7 +67,17 @@ def split_listen(value: str) -> tuple[str, int]:
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})", value, re.ASCII)
     if match is None:
         raise ValueError("must be host:port, such as 127.0.0.1:9750 or [::1]:9750")
+    if match[1] is not None and not _is_ipv6(match[1]):
+        raise ValueError("has brackets around what is no IPv6 address")
     return match[1] or match[2], int(match[3])
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_group(value: str) -> str:

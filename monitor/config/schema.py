@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
 from monitor.config.models import Settings
 from monitor.config.problems import Path
+from monitor.core.fields import format_duration
 
 _SWITCH: dict[str, Any] = {"enum": ["on", "off", True, False]}
 
 
+class _AsWritten(GenerateJsonSchema):
+    """Shows defaults as one writes them: ``5m`` and ``20%``, not what they become."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """*dft* as it stands in a file."""
+        if isinstance(dft, timedelta):
+            return format_duration(dft)
+        if hasattr(dft, "__get_pydantic_core_schema__"):
+            return TypeAdapter(type(dft)).dump_python(dft, mode="json")
+        return super().encode_default(dft)
+
+
 def schema() -> dict[str, Any]:
     """What a configuration file may hold, as JSON Schema 2020-12 (json-schema.org)."""
-    document = Settings.model_json_schema()
+    document = Settings.model_json_schema(schema_generator=_AsWritten)
     document["required"] = ["keys"]  # the store is filled in by the loader
     for rule in document["$defs"]["Rules"]["properties"].values():
         rule["anyOf"] = [*rule["anyOf"], _SWITCH]

@@ -38,6 +38,10 @@ _Dumper.add_representer(Decimal, _represent_amount)
 def show(settings: Settings) -> str:
     """Every setting in effect; ``***`` stands for secrets and for what a variable stood for."""
     value = _shown(settings, (), settings.from_environment)
+    value["limits"] = {
+        name: _shown(settings.limit(name, name), ("limits", name), frozenset())
+        for name in settings.limits
+    }
     value["store"] = _shown_store(settings.store.get_secret_value())
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return text

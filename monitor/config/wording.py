@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -13,7 +12,6 @@ from pydantic_core import ErrorDetails
 
 from monitor.config.document import FromEnvironment
 from monitor.config.problems import Findings, Path
-from monitor.core.fields import format_duration
 from monitor.providers.base import Name
 
 _WORD = re.compile(r"\w{3,}")
@@ -167,8 +165,6 @@ _BOUNDS = {
 def _bound(kind: str, context: Mapping[str, Any]) -> str:
     name, text = _BOUNDS.get(kind, ("", "is not valid ({})"))
     bound = context.get(name, kind)
-    if isinstance(bound, timedelta):
-        return text.format(format_duration(bound))
     return text.format(f"{bound:g}" if isinstance(bound, float) else bound)
 
 

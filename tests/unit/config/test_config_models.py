@@ -1,0 +1,158 @@
+"""What settings answer once they are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from monitor.config.models import ChannelSettings, Defaults, Settings, Web
+from monitor.config.rules import merged, switched
+from monitor.core.model import Severity
+from monitor.providers.base import KeySettings
+
+
+def channel(**fields: Any) -> ChannelSettings:
+    return ChannelSettings.model_validate({"name": "ops", "url": "console:", **fields})
+
+
+def settings(**fields: Any) -> Settings:
+    key = {"name": "studio", "provider": "kie", "key": "sk-1"}
+    return Settings.model_validate({"keys": [key], "store": "sqlite:///x.db", **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "severity", "names", "tags", "expected"),
+    [
+        pytest.param({}, "info", ["studio"], [], True, id="a channel without filters takes all"),
+        pytest.param({"severities": ["critical"]}, "warning", ["studio"], [], False, id="severity"),
+        pytest.param({"keys": ["st*"]}, "info", ["relay"], [], False, id="a glob that matches not"),
+        pytest.param({"keys": ["st*"]}, "info", ["relay", "studio"], [], True, id="any key of it"),
+        pytest.param({"keys": ["ST*"]}, "info", ["studio"], [], False, id="case counts"),
+        pytest.param({"tags": ["a", "b"]}, "info", ["studio"], ["b"], True, id="one common tag"),
+        pytest.param({"tags": ["a"]}, "info", ["studio"], [], False, id="no common tag"),
+        pytest.param({}, "info", [], [], False, id="an alert of no configured key"),
+    ],
+)
+def test_a_channel_takes_what_its_filters_let_through(
+    fields: dict[str, Any], severity: str, names: list[str], tags: list[str], *, expected: bool
+) -> None:
+    assert channel(**fields).matches(severity, names, tags) is expected
+
+
+def test_a_severity_may_be_given_as_the_enum() -> None:
+    assert channel(severities=["critical"]).matches(Severity.CRITICAL, ["studio"], [])
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port"),
+    [
+        ("127.0.0.1:9750", "127.0.0.1", 9750),
+        ("[::1]:9750", "::1", 9750),
+        ("localhost:0", "localhost", 0),
+        ("0.0.0.0:80", "0.0.0.0", 80),
+    ],
+)
+def test_an_address_to_listen_at_has_host_and_port(listen: str, host: str, port: int) -> None:
+    web = Web(listen=listen)
+    assert (web.host, web.port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "listen", ["9750", "::1:9750", "[::1]", "[1.2.3]:80", "host:", "host:99999", "a b:1", ":80"]
+)
+def test_what_is_no_address_to_listen_at_is_refused(listen: str) -> None:
+    with pytest.raises(ValidationError):
+        Web(listen=listen)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///var/lib/credit-monitor/credit-monitor.db",
+        "sqlite:////var/lib/x.db",
+        "postgresql://user:pass@db.example.com:5432/credit",
+        "postgresql://db/credit?sslmode=require",
+    ],
+)
+def test_a_store_is_sqlite_or_postgresql(url: str) -> None:
+    assert settings(store=url).store.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x.db",
+        "sqlite://x.db",
+        "sqlite:///",
+        "postgresql://",
+        "postgresql://h",
+        "postgresql://h:port/d",
+        "postgres://h/d",
+        "mysql://h/d",
+    ],
+)
+def test_another_store_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be sqlite:///"):
+        settings(store=url)
+
+
+@pytest.mark.parametrize("off", [False, "off", "no", None])
+def test_the_web_page_can_be_switched_off(off: object) -> None:
+    assert settings(web=off).web is None
+
+
+def test_limits_come_from_the_group_then_the_provider_then_the_default() -> None:
+    limits = {
+        "default": {"rate": 7, "concurrency": 3},
+        "kie": {"rate": 5},
+        "api.kie.ai": {"concurrency": 1},
+    }
+    found = settings(limits=limits)
+    assert found.limit("kie", "api.kie.ai").model_dump() == {"rate": 7, "concurrency": 1}
+    assert found.limit("kie", "mirror").model_dump() == {"rate": 5, "concurrency": 3}
+    assert found.limit("json", "elsewhere").model_dump() == {"rate": 7, "concurrency": 3}
+
+
+def test_limits_have_defaults_without_any_entry() -> None:
+    assert settings().limit("kie", "api.kie.ai").model_dump() == {"rate": 20, "concurrency": 20}
+
+
+def test_the_defaults_of_keys_are_bounded_as_the_keys_themselves() -> None:
+    for name, field in Defaults.model_fields.items():
+        same = KeySettings.model_fields[name]
+        assert (field.default, field.metadata) == (same.default, same.metadata), name
+
+
+def test_settings_never_show_a_secret() -> None:
+    found = settings(
+        store="postgresql://user:pa55@h/d", channels=[channel(url=SecretStr("slack://t0ken"))]
+    )
+    shown = repr(found) + str(found) + found.model_dump_json()
+    assert not [secret for secret in ("sk-1", "pa55", "t0ken") if secret in shown]
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "expected"),
+    [
+        pytest.param({}, {}, {}, id="nothing over nothing"),
+        pytest.param(
+            {"low_balance": {"warning": 1}},
+            {"low_balance": {"critical": 2}},
+            {"low_balance": {"warning": 1, "critical": 2}},
+            id="field by field",
+        ),
+        pytest.param({"silent": {}}, {"silent": "off"}, {"silent": None}, id="off for one key"),
+        pytest.param({"silent": "off"}, {"silent": {}}, {"silent": {}}, id="on for one key"),
+        pytest.param({"silent": False}, {}, {"silent": None}, id="off for all"),
+        pytest.param(
+            {"silent": {"after": "5m"}}, {"silent": "on"}, {"silent": {"after": "5m"}}, id="on"
+        ),
+        pytest.param({"silent": {}}, {"silent": 5}, {"silent": 5}, id="nonsense is kept to tell"),
+        pytest.param({"silent": {}}, "off", "off", id="no mapping is kept to tell"),
+    ],
+)
+def test_rules_of_a_key_lie_over_those_for_all(common: Any, own: Any, expected: Any) -> None:
+    assert merged(switched(common), switched(own)) == expected
