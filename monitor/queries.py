@@ -193,7 +193,7 @@ def assemble(
     polls = [(key.interval, _last_poll(stored.get(key.name))) for key in watched]
     return Overview(
         at=now,
-        polling=any(at is not None and _is_current(at, now, every) for every, at in polls),
+        polling=any(at is not None and is_current(at, now, every) for every, at in polls),
         last_poll_at=max((at for _, at in polls if at is not None), default=None),
         keys=tuple(_key(key, stored.get(key.name), ledgers, by_subject, now) for key in watched),
         open_alerts=tuple(present.open_alerts),
@@ -221,7 +221,8 @@ def _last_poll(stored: StoredKey | None) -> datetime | None:
     return stored.state.last_poll_at if stored else None
 
 
-def _is_current(at: datetime, now: datetime, interval: timedelta) -> bool:
+def is_current(at: datetime, now: datetime, interval: timedelta) -> bool:
+    """Whether what was recorded at *at* may still be shown as the present."""
     return now - at <= STALE_AFTER_INTERVALS * interval + SAVE_EVERY
 
 
@@ -233,7 +234,7 @@ def _key(
     now: datetime,
 ) -> KeyOverview:
     state = stored.state if stored else KeyState(key=watched.name)
-    mine = [alert for subject_id in _subjects(watched) for alert in alerts.get(subject_id, ())]
+    mine = [alert for subject_id in subjects(watched) for alert in alerts.get(subject_id, ())]
     subject_id = watched.balance_subject.id
     return KeyOverview(
         name=watched.name,
@@ -251,7 +252,7 @@ def _key(
                 reading,
                 ledgers.get((subject_id, reading.meter)),
                 read_at=at,
-                fresh=_is_current(at, now, watched.interval),
+                fresh=is_current(at, now, watched.interval),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
             for reading, at in (stored.meters if stored else ())
@@ -293,11 +294,11 @@ def _meter(
 
 def concerns(subject: Subject, key: WatchedKey) -> bool:
     """Whether an alert about *subject* says something about *key*."""
-    return subject.id in _subjects(key)
+    return subject.id in subjects(key)
 
 
-def _subjects(key: WatchedKey) -> set[str]:
-    """The key, the account it draws on, and what fails together with it."""
+def subjects(key: WatchedKey) -> set[str]:
+    """The ids of the key, of the account it draws on, and of what fails together with it."""
     return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
 
 

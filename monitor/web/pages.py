@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from monitor import queries
-from monitor.core.model import NotificationState, Severity
+from monitor.core.model import NotificationState
 from monitor.queries import AlertRecord, KeyOverview, MeterHistory, Overview
 from monitor.store.base import StoreError
 from monitor.web import chart, parameters, present
 from monitor.web.context import Reader, WebContext
 from monitor.web.present import NO_NOTIFICATIONS
 from monitor.web.templates import Templates
-from monitor.world import WatchedKey
+from monitor.world import LiveKey, WatchedKey
 
 KEYS_PER_PAGE = 200
 ALERTS_SHOWN = 100
@@ -65,17 +65,18 @@ class Pages:
         except StoreError as error:  # the rest of this page does not need the store
             problems.append(f"The store does not answer: {error}")
             counts = dict(NO_NOTIFICATIONS)
-        overview = present.overview(self._context.world, now, counts)
-        start = (page - 1) * KEYS_PER_PAGE
+        world, start = self._context.world, (page - 1) * KEYS_PER_PAGE
+        keys = present.trouble_first(world)
+        overview = present.overview(world, keys[start : start + KEYS_PER_PAGE], now, counts)
         return {
             "template": "dashboard.html",
             "now": now,
-            "problems": problems + _notices(overview),
+            "problems": problems + (_notices(overview) if keys else []),
             "overview": overview,
             "alerts": sorted(overview.open_alerts, key=lambda a: -a.severity.rank),
-            "keys": sorted(overview.keys, key=_trouble_first)[start : start + KEYS_PER_PAGE],
+            "total": len(keys),
             "page": page,
-            "pages": max(1, -(-len(overview.keys) // KEYS_PER_PAGE)),
+            "pages": max(1, -(-len(keys) // KEYS_PER_PAGE)),
         }
 
     async def key(self, request: Request) -> Response:
@@ -87,14 +88,15 @@ class Pages:
         if live is None:
             raise HTTPException(404, "No key of this name is watched.")
         chosen = query.get("since", SPANS[0][0])
-        shown = partial(self._key, live.watched, since, chosen, self._problems())
+        shown = partial(self._key, live, since, chosen, self._problems())
         return await self._page(shown)
 
     def _key(
-        self, watched: WatchedKey, since: datetime, chosen: str, problems: list[str]
+        self, live: LiveKey, since: datetime, chosen: str, problems: list[str]
     ) -> dict[str, Any]:
         now, store = self._context.clock.now(), self._context.store
-        overview = present.overview(self._context.world, now, only=watched)
+        watched = live.watched
+        overview = present.overview(self._context.world, [live], now)
         history = queries.key_history(store, watched.name, since, now)
         found = queries.alerts(store, limit=ALERTS_SEARCHED)
         key = overview.keys[0]
@@ -152,19 +154,9 @@ class Pages:
 
 
 def _notices(overview: Overview) -> list[str]:
-    if overview.keys and not overview.polling:
+    if not overview.polling:
         return ["No key has been polled lately: what is shown here is old."]
     return []
-
-
-_ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 3}
-_FAILING, _FINE = 2, 4
-
-
-def _trouble_first(key: KeyOverview) -> tuple[int, str]:
-    if key.severity is not None:
-        return (_ORDER[key.severity], key.name)
-    return (_FINE if key.state == queries.STATE_OK else _FAILING, key.name)
 
 
 def _charts(
