@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -148,6 +149,7 @@ def _run(group: click.Group, args: list[str]) -> int:
         # What a command reads and writes tells its own errors; what is left is standard output.
         _complain(f"The output cannot be written: {error.strerror or type(error).__name__}.")
         _complain(*(_frames(error) if state.debug else ()))
+        _discard_output()
         return _code(state, Exit.STORE)
     except Exception as error:  # noqa: BLE001 - no traceback may reach a user; --debug shows it
         _complain(*_unexpected(error, debug=state.debug))
@@ -181,6 +183,12 @@ def _unexpected(error: Exception, *, debug: bool) -> list[str]:
 def _frames(error: BaseException) -> list[str]:
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
     return "".join(frames).splitlines()
+
+
+def _discard_output() -> None:
+    """Let what is left in the buffer go nowhere, or Python complains again when it ends."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a stream without a file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _survive_narrow_encodings() -> None:

@@ -13,7 +13,6 @@ from monitor.cli.options import format_option
 from monitor.providers import PROVIDERS, AnyKey, KeySettings, ProviderInfo
 from monitor.queries import to_json
 
-
 EPILOG = """\b
 Examples:
   credit-monitor providers

@@ -1,0 +1,73 @@
+"""How tables, amounts and states are printed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from monitor.cli import output
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def test_a_table_in_a_pipe_is_aligned_text() -> None:
+    table = output.Table(("key", "balance", "note"), right=frozenset({"balance"}))
+    table.add("studio", "12,000", "")
+    table.add("a", "5", "low")
+    assert output.plain(table) == [
+        "KEY     BALANCE  NOTE",
+        "studio   12,000",
+        "a             5  low",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("plain Ünïcode 余额", "plain Ünïcode 余额", id="letters of any script stay"),
+        pytest.param("a\nb\tc", "a b c", id="line breaks and tabs become blanks"),
+        pytest.param("\x1b[2Jgone", " [2Jgone", id="a terminal's commands are disarmed"),
+        pytest.param("a\u202eb", "a b", id="reversed writing is disarmed"),
+    ],
+)
+def test_foreign_text_cannot_move_the_cursor(text: str, expected: str) -> None:
+    table = output.Table(("x",))
+    table.add(text)
+    assert table.rows[0][0] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "no cap"), (Decimal("0.90"), "0.90 USD"), (Decimal(12000), "12,000.00 USD")],
+)
+def test_amounts_carry_their_unit(value: Decimal | None, expected: str) -> None:
+    shown = output.amount(value, "USD")
+    assert shown.replace(".00", "") == expected.replace(".00", "")
+
+
+def test_times_are_utc_and_their_absence_is_a_dash() -> None:
+    assert output.time(NOW) == "2026-05-01 12:00:00Z"
+    assert output.time(None) == "-"
+    assert output.ago(None, NOW) == "never"
+    assert output.ago(NOW - timedelta(minutes=4), NOW) == "4 min ago"
+
+
+@pytest.mark.parametrize(
+    ("word", "detail", "expected"),
+    [
+        ("ok", "", "ok"),
+        ("unknown", "", "not polled yet"),
+        ("unauthorized", "", "key refused"),
+        ("timeout", "no answer in 10 s", "no answer in time: no answer in 10 s"),
+    ],
+)
+def test_states_are_told_in_words(word: str, detail: str, expected: str) -> None:
+    shown = output.state(word, detail)
+    assert shown == expected or (detail and shown.endswith(f": {detail}"))
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "0 keys"), (1, "1 key"), (2, "2 keys")])
+def test_counted_nouns(number: int, expected: str) -> None:
+    assert output.count(number, "key") == expected
