@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,8 @@ from monitor.core.alerts import Transition
 from monitor.core.model import Change, Event, Notification, Severity
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World
+
+log = logging.getLogger(__name__)
 
 
 class Route(Protocol):
@@ -72,6 +75,14 @@ class Announcer:
         changes.alerts.append(alert)
         event = self._event(transition)
         changes.events.append(event)
+        log.info(
+            "alert %d %s: %s %s of %s",
+            alert.id,
+            event.change,
+            event.severity,
+            event.rule,
+            alert.subject.label,
+        )
         if event.told and (self._tell_resolved or event.change is not Change.RESOLVED):
             self._enqueue(event, alert.worst, changes)
 

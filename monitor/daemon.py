@@ -166,6 +166,7 @@ class Daemon:
         server = WebServer(context, self.settings.web.host, self.settings.web.port)
         await server.start()
         self.web = server
+        log.info("page and metrics at %s", server.url)
         self._on_stop("web", server.stop)
 
     async def _start_polling(self, jobs: Iterable[PollJob]) -> None:

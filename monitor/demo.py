@@ -188,7 +188,7 @@ async def _show(daemon: Daemon) -> None:
 def _introduction(daemon: Daemon, speed: float, folder: Path) -> str:
     if daemon.web is None:
         raise ValueError("the demo's configuration has a page")
-    page = f"http://127.0.0.1:{daemon.web.port}/"
+    page = daemon.web.url
     pace = format_duration(timedelta(seconds=speed))
     return INTRODUCTION.format(pace=pace, page=page, store=folder)
 

@@ -7,6 +7,7 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,6 +29,8 @@ from monitor.core.rules.base import State
 from monitor.outages import ProviderWatch
 from monitor.store.base import Changes, StoredKey, StoredLedger
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World
+
+log = logging.getLogger(__name__)
 
 SAVE_EVERY = timedelta(minutes=1)
 """Times alone (a key that goes on answering the same) are written at most this often; what a
@@ -112,9 +115,12 @@ class Pipeline:
     # -- one reading ------------------------------------------------------------------------
 
     def _observe_reading(self, live: LiveKey, reading: Reading, changes: Changes) -> None:
-        answered_before = live.state.reason is None and live.state.last_success_at is not None
+        was = live.state
+        answered_before = was.reason is None and was.last_success_at is not None
         live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
         live.outage = None
+        if was.reason is not None:
+            log.warning("key %s: answers again after %d failed polls", reading.key, was.failures)
         changed = not answered_before
         for meter in reading.meters:
             changed |= self._observe_meter(
@@ -247,6 +253,8 @@ class Pipeline:
     def _observe_failure(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
         state, at = live.state, failure.at
         changed = state.reason is not failure.reason or state.detail != failure.detail
+        if state.reason is not failure.reason:
+            log.warning("key %s: no reading: %s: %s", failure.key, failure.reason, failure.detail)
         refused_since = state.refused_since
         if failure.reason.needs_person:
             refused_since = refused_since or at

@@ -10,18 +10,13 @@ import asyncio
 import json
 import random
 import re
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from support.mail import Mailbox, smtp_server
 from support.process import Hook, Process
 
 from monitor.providers.simulator import Account, SimulatedServer
@@ -32,33 +27,6 @@ GRACE = 1.5
 """Seconds between a message's arrival and the record of it: a kill in between may repeat it."""
 
 TOLD = re.compile(r"(key\d\d)(?: has (?:only )?50 credits| topped up)")
-
-
-class Mailbox:
-    """Every mail's text with the time of its arrival."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[float, str]] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        assert isinstance(envelope.content, bytes)
-        mail = message_from_bytes(envelope.content, policy=policy.default)
-        body = mail.get_body(("plain",))
-        assert body is not None
-        self.got.append((time.monotonic(), f"{mail['subject']}\n{body.get_content()}"))
-        return "250 OK"
-
-
-@contextmanager
-def smtp_server(mailbox: Mailbox) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield port
-    finally:
-        controller.stop()
 
 
 def configuration(provider: str, hook: int, smtp: int, folder: Path) -> str:

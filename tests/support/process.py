@@ -89,6 +89,16 @@ class Process:
         await self.wait()
 
 
+async def run_program(
+    *arguments: str, home: Path, env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run the program to its end: exit code and everything it printed."""
+    process = Process(*arguments, home=home, env=env)
+    await process.start()
+    code = await process.wait()
+    return code, process.output
+
+
 @dataclass
 class Hook:
     """A web hook on loopback: every JSON body that was posted, with the time it was complete.
