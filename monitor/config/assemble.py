@@ -22,6 +22,7 @@ from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
 from monitor.config.schema import fields_at
 from monitor.core.rules import Rules
+from monitor.delivery.senders import CONSOLE_URLS
 from monitor.providers import AnyKey
 from monitor.providers.base import KeySettings
 
@@ -114,7 +115,8 @@ class Assembly:
         values = (
             entry.get(name) for section, name in _SECRETS for _, entry in self._mappings(section)
         )
-        return any(isinstance(v, str) and not isinstance(v, FromEnvironment) for v in values)
+        texts = (each for each in values if isinstance(each, str) and each not in CONSOLE_URLS)
+        return any(not isinstance(each, FromEnvironment) for each in texts)
 
     def _common(self) -> _Common:
         written = switched(self._raw.get("rules", {}))

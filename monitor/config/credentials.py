@@ -63,7 +63,5 @@ class Credentials:
             self.findings.missing_secret(path, str(error))
             return UNRESOLVED
         if secret.world_readable:
-            self.findings.warning(
-                path, "the file can be read by every user of this host: chmod o-r it"
-            )
+            self.findings.warning(path, "every user of this host can read the file: chmod o-r it")
         return secret.value

@@ -37,7 +37,10 @@ _Dumper.add_representer(Decimal, _represent_amount)
 
 def show(settings: Settings) -> str:
     """Every setting in effect; ``***`` stands for secrets and for what a variable stood for."""
-    value = _shown(settings, (), settings.from_environment)
+    # With what lies above, for fields that are written in one text what was given in several.
+    from_environment = settings.from_environment
+    hidden = frozenset(path[:end] for path in from_environment for end in range(len(path) + 1))
+    value = _shown(settings, (), hidden)
     value["limits"] = {
         name: _shown(settings.limit(name, name), ("limits", name), frozenset())
         for name in settings.limits
