@@ -31,6 +31,7 @@ def limit_option(default: int, what: str) -> Callable[[Command], Command]:
     return click.option(
         "--limit",
         type=click.IntRange(1, 100_000),
+        metavar="NUMBER",
         default=default,
         show_default=True,
         help=f"Show at most this many {what}, the newest first.",
