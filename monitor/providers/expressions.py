@@ -25,7 +25,10 @@ from pydantic_core import CoreSchema, core_schema
 from monitor.providers.judge import exact
 
 LENGTH_LIMIT = 500
-"""Characters of an expression; it bounds the nesting too."""
+"""Characters of an expression."""
+
+DEPTH_LIMIT = 30
+"""Operators, steps of a path and functions within each other."""
 
 DOCUMENT = "answer"
 """The name of the whole document: for a list at the top, or a member whose name is no word."""
@@ -61,7 +64,7 @@ class Expression:
         try:
             with decimal.localcontext(_CONTEXT):
                 return self._step(_Scope(document, document))
-        except decimal.DivisionByZero:
+        except ZeroDivisionError:
             problem = "divides by zero"
         except decimal.DecimalException:
             problem = "has no exact value"
@@ -127,12 +130,18 @@ class _Each(list[Any]):
     """What ``[]`` or a filter selected: several values, each of which is followed further."""
 
 
+def _divide(dividend: Decimal, divisor: Decimal) -> Decimal:
+    if not divisor:  # 0 / 0 is another error of decimal's than 1 / 0
+        raise ZeroDivisionError
+    return _DIVISION.divide(dividend, divisor)
+
+
 _WORDS = {"null": None, "true": True, "false": False}
 _ARITHMETIC: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: _DIVISION.divide,
+    ast.Div: _divide,
 }
 _ORDER: dict[type[ast.cmpop], Callable[[Decimal, Decimal], bool]] = {
     ast.Lt: operator.lt,
@@ -148,6 +157,7 @@ class _Compiler:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._depth = 0
         self._handlers: tuple[tuple[type[ast.expr], Callable[[Any], _Step]], ...] = (
             (ast.Constant, self._constant),
             (ast.Name, _name),
@@ -169,17 +179,24 @@ class _Compiler:
         try:
             self._text = _QUOTED_OR_EACH.sub(_each_for_python, self._text)
             return self._step(ast.parse(self._text, mode="eval").body)
-        except (SyntaxError, RecursionError, MemoryError):
+        except ExpressionError:
+            raise
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise ExpressionError(
                 "cannot be read as an expression; a member whose name is no plain word is "
                 f'written {DOCUMENT}["my-name"] or data["from"]'
             ) from None
 
     def _step(self, node: ast.expr) -> _Step:
-        for kind, handler in self._handlers:
-            if isinstance(node, kind):
-                return handler(node)
-        raise ExpressionError(f"{_source(node)} is not part of this language")
+        handler = next((h for kind, h in self._handlers if isinstance(node, kind)), None)
+        if handler is None:
+            raise ExpressionError(f"{_source(node)} is not part of this language")
+        self._depth += 1
+        if self._depth > DEPTH_LIMIT:
+            raise ExpressionError("is nested too deeply")
+        step = handler(node)
+        self._depth -= 1
+        return step
 
     def _constant(self, node: ast.Constant) -> _Step:
         value: Any = node.value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
@@ -23,10 +22,6 @@ TEXT_LIMIT = 200
 
 LONGEST_WAIT = timedelta(days=1)
 """However long a provider asks us to wait, a key is tried once a day."""
-
-_MAGNITUDE = 30
-_PLACES = 100
-"""Powers of ten and decimal places beyond which a number is no amount of credit."""
 
 _BY_STATUS = {
     401: Reason.UNAUTHORIZED,
@@ -155,11 +150,7 @@ def exact(value: object) -> Decimal:
         raise ValueError("is null")
     if isinstance(value, dict | list):
         raise ValueError("is a list or object, not a number")  # noqa: TRY004 - bad data, not a bug
-    number = parse_amount(value)
-    lowest = number.as_tuple().exponent
-    if number.adjusted() > _MAGNITUDE or not isinstance(lowest, int) or lowest < -_PLACES:
-        raise ValueError("is beyond any amount of credit")
-    return number.copy_abs() if number.is_zero() else number  # JSON knows -0, nobody owns it
+    return parse_amount(value)
 
 
 def amount(value: object, path: str) -> Decimal:
@@ -185,8 +176,8 @@ def words_in(document: object) -> str:
 
 def presentable(text: str, secrets: Iterable[str]) -> str:
     """*text* on one line, without control characters and *secrets*, cut to a readable length."""
-    visible = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text[:10_000])
-    line = " ".join(visible.split())
+    visible = (" " if c.isspace() else c for c in text[:10_000] if c.isspace() or c.isprintable())
+    line = " ".join("".join(visible).split())
     for secret in secrets:
         for form in _forms(secret):
             line = re.sub(re.escape(form), "***", line, flags=re.IGNORECASE)
@@ -196,6 +187,7 @@ def presentable(text: str, secrets: Iterable[str]) -> str:
 def _forms(secret: str) -> Iterable[str]:
     """*secret* as it may come back: bare, in a URL, in base64 (alone, as user, as password)."""
     yield secret
+    yield quote(secret)
     yield quote(secret, safe="")
     yield quote_plus(secret)
     for text in (secret, f"{secret}:", f":{secret}"):
