@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(
 CONFIG = """
 global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
 scrape_configs:
-  - job_name: credit-monitor
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+  - {{job_name: openmetrics, static_configs: [{{targets: ["127.0.0.1:{server}"]}}]}}
+  - {{job_name: text, static_configs: [{{targets: ["127.0.0.1:{relay}"]}}]}}
 """
 
 
@@ -37,10 +37,10 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def prometheus(target: int, home: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A Prometheus that scrapes the port *target* of this machine, and a client to ask it."""
+async def prometheus(server: int, relay: int, home: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A Prometheus that scrapes two ports of this machine, and a client to ask it."""
     config, port = home / "prometheus.yml", free_port()
-    config.write_text(CONFIG.format(port=target))
+    config.write_text(CONFIG.format(server=server, relay=relay))
     process = await asyncio.create_subprocess_exec(
         "prometheus",
         f"--config.file={config}",
@@ -61,7 +61,10 @@ async def asking_for_text(target: int) -> AsyncIterator[int]:
     """The port of a relay to *target* that asks for the text format: Prometheus 2 cannot."""
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # Prometheus is stopped
+            return
         asked = re.sub(rb"(?i)accept: [^\r]*", b"Accept: text/plain;version=0.0.4", head)
         asked = asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         answers, upstream = await asyncio.open_connection("127.0.0.1", target)
@@ -107,45 +110,40 @@ async def server(scene: Scene) -> AsyncIterator[WebServer]:
     await server.stop()
 
 
-async def test_prometheus_sees_what_the_monitor_knows(server: WebServer, tmp_path: Path) -> None:
-    async with prometheus(server.port, tmp_path) as client:
-        await check_what_it_saw(client)
-        metadata = (await client.get("/api/v1/metadata")).json()["data"]
-        assert metadata["credit_balance"][0]["type"] == "gauge"
-        assert metadata["credit_expiry_timestamp_seconds"][0]["unit"] == "seconds"
-
-
-async def test_prometheus_reads_the_text_format_alike(server: WebServer, tmp_path: Path) -> None:
+@pytest.fixture
+async def client(server: WebServer, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        asking_for_text(server.port) as port,
-        prometheus(port, tmp_path) as client,
+        asking_for_text(server.port) as relay,
+        prometheus(server.port, relay, tmp_path) as client,
     ):
-        await check_what_it_saw(client)
-        metadata = (await client.get("/api/v1/metadata")).json()["data"]
-        assert metadata["credit_consumed_total"][0]["type"] == "counter"
+        yield client
 
 
-async def check_what_it_saw(client: httpx.AsyncClient) -> None:
-    balances = {"calm": 4637, "low": 411, "empty": 0, "small": 0.90}
-    assert await ask(client, "credit_balance") == balances
-    assert await ask(client, "credit_key_state == 1", "state") == {"ok": 1, "unauthorized": 1}
-    assert await ask(client, "credit_key_up == 0") == {"refused": 0}
-    assert await ask(client, "credit_alert_firing") == {"low": 1, "empty": 1, "refused": 1}
-    below_warning = 'credit_balance < on (key) credit_threshold{severity="warning"}'
-    assert await ask(client, below_warning) == {"low": 411, "empty": 0}
-    assert await ask(client, 'credit_monitor_polls_total{outcome="missed"}', "provider") == {
-        "kie": 0,
-        "relay": 0,
-    }
-    assert await ask(client, "up", "job") == {"credit-monitor": 1}
-
-
-async def test_a_removed_key_is_gone_at_the_next_scrape(
-    server: WebServer, scene: Scene, tmp_path: Path
+async def test_prometheus_sees_what_the_monitor_knows_in_both_formats(
+    client: httpx.AsyncClient, scene: Scene
 ) -> None:
-    async with prometheus(server.port, tmp_path) as client:
-        assert "small" in await ask(client, "credit_balance")
-        del scene.world.keys["small"]
-        async with asyncio.timeout(30):
-            while "small" in await ask(client, "credit_balance"):  # noqa: ASYNC110 - it is asked
-                await asyncio.sleep(0.1)
+    for job in ("openmetrics", "text"):
+        await check_what_it_saw(client, f'job="{job}"')
+    metadata = (await client.get("/api/v1/metadata")).json()["data"]
+    assert metadata["credit_balance"][0]["type"] == "gauge"
+    assert metadata["credit_expiry_timestamp_seconds"][0]["type"] == "gauge"
+    del scene.world.keys["small"]
+    async with asyncio.timeout(30):
+        while "small" in await ask(client, "credit_balance"):  # noqa: ASYNC110 - it has to be asked
+            await asyncio.sleep(0.1)
+
+
+async def check_what_it_saw(client: httpx.AsyncClient, job: str) -> None:
+    balances = {"calm": 4637, "low": 411, "empty": 0, "small": 0.90}
+    assert await ask(client, f"credit_balance{{{job}}}") == balances
+    states = {"ok": 1, "unauthorized": 1}
+    assert await ask(client, f"credit_key_state{{{job}}} == 1", "state") == states
+    assert await ask(client, f"credit_key_up{{{job}}} == 0") == {"refused": 0}
+    open_alerts = {"low": 1, "empty": 1, "refused": 1}
+    assert await ask(client, f"credit_alert_firing{{{job}}}") == open_alerts
+    threshold = f'credit_threshold{{severity="warning",{job}}}'
+    below_warning = f"credit_balance{{{job}}} < on (key) {threshold}"
+    assert await ask(client, below_warning) == {"low": 411, "empty": 0}
+    missed = f'credit_monitor_polls_total{{outcome="missed",{job}}}'
+    assert await ask(client, missed, "provider") == {"kie": 0, "relay": 0}
+    assert set((await ask(client, f"up{{{job}}}", "job")).values()) == {1}
