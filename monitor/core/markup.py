@@ -258,7 +258,7 @@ class _Slack(_Pen):
         return escape(self._emoji.sub("\ua789", text), quote=False)
 
     def strong(self, text: str) -> str:
-        return f"*{text}*"
+        return f"*{text}*" if text else ""
 
     def link(self, url: str) -> str:
         return f"<{escape(url, quote=False)}>"

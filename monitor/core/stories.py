@@ -181,7 +181,7 @@ def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str,
     pairs = [
         *_balance_facts(lead, events),
         *_failure_facts(lead),
-        ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(lead)),
+        ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(scenes)),
         ("Course", _course(events, lead.timezone)),
         *_identity_facts(lead),
     ]
@@ -225,7 +225,8 @@ def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
     if not _is_open(lead.event) or lead.event.rule not in ("rejected", "silent"):
         return []
     reason, last = lead.reason, lead.facts.last_reading_at
-    read = wording.moment(last, lead.now, lead.timezone) if last else "never"
+    never = "never" if lead.event.subject.key else ""  # of a provider, each key has its own
+    read = wording.moment(last, lead.now, lead.timezone) if last else never
     return [
         ("Reason", f"{reason.meaning} ({lead.facts.reason})" if reason else ""),
         ("Provider says", lead.facts.detail),
@@ -233,14 +234,17 @@ def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
     ]
 
 
-def _duration_fact(lead: Scene) -> str:
-    event = lead.event
-    if _is_open(event):
+def _duration_fact(scenes: Sequence[Scene]) -> str:
+    """Since when what leads is open; else how long what is over lasted, the longest of it."""
+    lead = scenes[0]
+    if _is_open(lead.event):
         return wording.moment(lead.since, lead.now, lead.timezone)
-    if event.change is Change.OCCURRED:
+    over = [s.event for s in scenes if s.event.change is Change.RESOLVED]
+    if not over:
         return ""
-    start = wording.clock(event.opened_at, lead.timezone)
-    return f"{wording.span(event.at - event.opened_at)}, since {start}"
+    first = min(over, key=lambda event: event.opened_at)
+    start = wording.clock(first.opened_at, lead.timezone)
+    return f"{wording.span(first.at - first.opened_at)}, since {start}"
 
 
 def _course(events: Sequence[Event], timezone: tzinfo) -> str:

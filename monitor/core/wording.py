@@ -19,7 +19,7 @@ def amount(value: Decimal, unit: str = "") -> str:
 
     Surplus decimals are cut, not rounded: 499.99999 is not yet 500, and 0.00002 is not 0.
     """
-    whole, _, fraction = f"{abs(value):,f}".partition(".")
+    whole, _, fraction = f"{value.copy_abs():,f}".partition(".")
     fraction = _shorten(whole, fraction)
     if fraction and _is_currency(unit):
         fraction = fraction.ljust(2, "0")
