@@ -194,8 +194,14 @@ def _by_rules(
     verdict = low.judge(view)
     if verdict.severity:
         return _Judged(verdict.severity, _below(verdict.facts, reading.unit), *limits)
-    unjudged = reference is None and any(t and t.share for t in (low.warning, low.critical))
+    unjudged = reference is None and has_shares(rules)
     return _Judged(None, NO_REFERENCE if unjudged else "", *limits)
+
+
+def has_shares(rules: Rules) -> bool:
+    """Whether a limit is a share of the recorded level, so that the store is needed to judge."""
+    low = rules.low_balance
+    return low is not None and any(t and t.share for t in (low.warning, low.critical))
 
 
 def _as_amount(limit: Threshold | None, reference: Decimal | None) -> Decimal | None:

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.cli.check_command import nagios_line
 from monitor.cli.exits import CheckExit
-from monitor.cli.judging import NO_REFERENCE, Finding, Ledgers, judge, worst
+from monitor.cli.judging import NO_REFERENCE, Finding, Ledgers, has_shares, judge, worst
 from monitor.core.ledger import LedgerState, open_ledger
 from monitor.core.model import Failure, MeterReading, Reading, Reason
 from monitor.core.rules import Rules
@@ -207,3 +207,19 @@ def test_the_plugin_line_of_a_failure_has_no_performance_data_and_no_bar() -> No
     assert line.startswith("CREDIT UNKNOWN - x ")
     assert "|" not in line
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        pytest.param({"warning": "20%", "critical": 500}, True, id="one share is enough"),
+        pytest.param({"warning": 2000, "critical": 500}, False, id="amounts need no history"),
+        pytest.param({"warning": 2000, "critical": None}, False, id="a missing limit needs none"),
+        pytest.param(None, False, id="neither does a rule that is off"),
+    ],
+)
+def test_only_shares_need_recorded_history(
+    limits: dict[str, Any] | None,
+    expected: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    assert has_shares(Rules.model_validate({"low_balance": limits})) is expected
