@@ -1,0 +1,241 @@
+"""Start, stop, restart and trouble around the real process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+import urllib.request
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.process import Hook, Process, run_program
+
+from monitor.providers.simulator import Account, Mode, SimulatedServer
+
+
+class Site:
+    """A folder with a configuration, a provider with two accounts, and a web hook that listens."""
+
+    def __init__(self, home: Path, provider: SimulatedServer, hook: Hook) -> None:
+        self.home = home
+        self.provider = provider
+        self.hook = hook
+        self.config = home / "config.yaml"
+        self.settings: dict[str, Any] = {
+            "keys": [self.key("studio"), self.key("spare")],
+            "rules": {"low_balance": {"warning": 1000, "critical": 100}},
+            "channels": [{"name": "hook", "url": f"json://127.0.0.1:{hook.port}/"}],
+            "notify": {"group_wait": "0.2s", "timeout": "3s"},
+            "store": f"sqlite:///{home}/state/test.db",
+            "web": {"listen": "127.0.0.1:0"},
+        }
+
+    def key(self, name: str) -> dict[str, Any]:
+        url = self.provider.url
+        token = f"sk-{name}"
+        common = {"name": name, "provider": "simulated", "url": url, "key": token}
+        return common | {"interval": "1s", "timeout": "1s"}
+
+    def process(self) -> Process:
+        self.config.write_text(json.dumps(self.settings))
+        return Process("run", "--config", str(self.config), home=self.home)
+
+    async def started(self) -> Process:
+        process = self.process()
+        await process.start()
+        await process.until("watching 2 keys")
+        return process
+
+    async def ask(self, *command: str) -> Any:
+        arguments = (*command, "--format", "json", "--config", str(self.config))
+        code, output = await run_program(*arguments, home=self.home)
+        assert code == 0, output
+        return json.loads(output)
+
+    def spend(self, balance: str, name: str = "studio") -> None:
+        self.provider.accounts[f"sk-{name}"].balance = Decimal(balance)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    accounts = [Account(token=f"sk-{name}", balance=Decimal(5000)) for name in ("studio", "spare")]
+    async with SimulatedServer(accounts) as provider, Hook() as hook:
+        yield Site(tmp_path, provider, hook)
+
+
+async def page(process: Process, path: str) -> str:
+    line = await process.until("page and metrics at ")
+    url = line.split("page and metrics at ")[1] + path
+
+    def read() -> str:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own page
+            text: str = answer.read().decode()
+            return text
+
+    return await asyncio.to_thread(read)
+
+
+async def test_an_alert_is_told_once_and_a_restart_is_silent(site: Site) -> None:
+    process = await site.started()
+    site.spend("50")
+    await site.hook.until("studio has 50 credits left")
+    assert await process.stop() == 0
+    again = await site.started()
+    await page(again, "readyz")
+    await asyncio.sleep(2.5)
+    assert await again.stop() == 0
+    assert len(site.hook.got) == 1
+    [record] = await site.ask("alerts")
+    assert record["alert"]["resolved_at"] is None
+
+
+async def test_what_changed_while_it_was_down_is_told_at_the_start(site: Site) -> None:
+    process = await site.started()
+    site.spend("50")
+    await site.hook.until("studio has 50 credits left")
+    await process.stop()
+    site.spend("8050")
+    again = await site.started()
+    message = await site.hook.until("studio topped up")
+    assert "+8,000" in message
+    await again.stop()
+
+
+async def test_a_notification_that_waits_at_sigterm_is_sent_by_the_next_start(site: Site) -> None:
+    site.hook.status = 503
+    process = await site.started()
+    site.spend("50")
+    await process.until("cannot deliver")
+    assert await process.stop() == 0
+    assert site.hook.got == []
+    [waiting] = await site.ask("notify", "list")
+    assert waiting["notification"]["state"] == "pending"
+    site.hook.status = 200
+    again = await site.started()
+    await site.hook.until("studio has 50 credits left")
+    await again.stop()
+    [sent] = await site.ask("notify", "list")
+    assert sent["notification"]["state"] == "delivered"
+    assert [a["outcome"] for a in sent["attempts"]][-1] == "delivered"
+
+
+async def test_a_dead_letter_is_sent_by_notify_retry_while_the_daemon_runs(site: Site) -> None:
+    site.hook.status = 403
+    process = await site.started()
+    site.spend("50")
+    await process.until("refused a message for good")
+    site.hook.status = 200
+    code, output = await run_program(
+        "notify", "retry", "--config", str(site.config), home=site.home
+    )
+    assert code == 0, output
+    await site.hook.until("studio has 50 credits left")
+    await process.stop()
+    assert len(site.hook.got) == 1
+
+
+async def test_a_revoked_key_is_told_and_so_is_its_recovery(site: Site) -> None:
+    process = await site.started()
+    site.provider.accounts["sk-spare"].mode = Mode.REVOKED
+    await site.hook.until("spare: key refused")
+    site.provider.accounts["sk-spare"].mode = Mode.OK
+    await site.hook.until("OK again: spare")
+    await process.stop()
+
+
+async def test_sigterm_ends_it_in_time_with_a_silent_provider_and_a_hanging_channel(
+    site: Site,
+) -> None:
+    site.provider.accounts["sk-spare"].mode = Mode.SILENT
+    site.settings["keys"][1]["timeout"] = "60s"
+    site.settings["notify"]["timeout"] = "60s"
+    site.hook.delay = 60
+    process = await site.started()
+    site.spend("50")
+    await site.hook.until("studio has 50 credits left")
+    async with asyncio.timeout(10):
+        assert await process.stop() == 0
+    assert "Traceback" not in process.output
+
+
+async def test_a_second_daemon_on_the_same_store_is_refused(site: Site) -> None:
+    process = await site.started()
+    other = site.process()
+    await other.start()
+    assert await other.wait() == 74
+    assert "another" in other.output
+    await process.stop()
+
+
+async def test_a_port_in_use_is_told_with_the_address_and_the_fix(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        site.settings["web"]["listen"] = f"127.0.0.1:{port}"
+        process = site.process()
+        await process.start()
+        assert await process.wait() == 69
+    assert f"127.0.0.1:{port}" in process.output
+    assert "Traceback" not in process.output
+
+
+async def test_a_full_disk_stops_neither_polls_nor_alerts_and_nothing_is_lost(site: Site) -> None:
+    process = await site.started()
+    async with asyncio.timeout(20):
+        while 'credit_balance{key="studio"' not in await page(process, "metrics"):
+            await asyncio.sleep(0.1)
+    # No file may grow any more: what a full disk does, without needing one.
+    unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
+    site.spend("4000")
+    await process.until("the store failed, keeping changes in memory")
+    site.spend("50")
+    await site.hook.until("studio has 50 credits left")
+    metrics = await page(process, "metrics")
+    assert 'credit_balance{key="studio",provider="simulated",account="",' in metrics
+    errors = [ln for ln in metrics.splitlines() if ln.startswith("credit_monitor_store_errors")]
+    assert float(errors[0].split()[1]) > 0
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
+    await process.until("the store works again", seconds=45)
+    await process.stop()
+    history = await site.ask("history", "studio")
+    balances = [p["balance"] for meter in history["meters"] for p in meter["points"]]
+    assert balances == ["5000", "4000", "50"]
+    [sent] = await site.ask("notify", "list")
+    assert sent["notification"]["state"] == "delivered"
+    assert len(site.hook.got) == 1
+
+
+async def test_without_a_file_the_keys_of_the_environment_are_watched(tmp_path: Path) -> None:
+    env = {"KIE_API_KEY": "sk-environment-1", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    process = Process("run", home=tmp_path, env=env)
+    await process.start()
+    await process.until("watching 1 key")
+    await process.until("no channel is configured")
+    assert await process.stop() == 0
+    assert (tmp_path / "state" / "credit-monitor" / "credit-monitor.db").exists()
+
+
+async def test_the_demo_shows_alerts_within_seconds(tmp_path: Path) -> None:
+    process = Process("demo", "--for", "14s", "--speed", "120", "--port", "0", home=tmp_path)
+    await process.start()
+    await process.until("CRITICAL: studio has", seconds=30)
+    assert "credit_balance{" in await demo_metrics(process)
+    assert await process.wait(40) == 0
+    assert "Traceback" not in process.output
+
+
+async def demo_metrics(process: Process) -> str:
+    line = await process.until("metrics    http://")
+    url = line.split()[1]
+
+    def read() -> str:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own page
+            text: str = answer.read().decode()
+            return text
+
+    return await asyncio.to_thread(read)
