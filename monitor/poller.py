@@ -168,11 +168,11 @@ class Poller:
             )
         return rates
 
-    def _tick(self) -> None:
-        """Send every key that is due to its gate; count what was missed."""
+    def _tick(self, until: float) -> None:
+        """Send every key that is due at *until* to its gate; count what was missed."""
         if self._timer is None:  # a run that APScheduler had begun when the poller stopped
             return
-        for due in self._schedule.take(self._clock.monotonic()):
+        for due in self._schedule.take(until):
             self._dispatch(due)
 
     def _dispatch(self, due: Due[_Key]) -> None:

@@ -67,6 +67,14 @@ class _WhenDue(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
         self.armed = max(following, math.ceil(self._due() / self._grid)) * self._grid
         return now + timedelta(seconds=self._clock.real(self.armed - present))
 
+    def line(self) -> float:
+        """The last line of the grid that has passed.
+
+        A run that is late by a millisecond must not take what is due in that millisecond, or that
+        key would come one line earlier now and then.
+        """
+        return math.floor(self._clock.monotonic() / self._grid) * self._grid
+
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
     """Fires every *interval* seconds of the clock, at fixed multiples from its creation."""
@@ -133,16 +141,18 @@ class Timers:
 
         self._add(name, job, _Every(interval.total_seconds(), self._clock))
 
-    def when_due(self, name: str, due: Callable[[], float], run: Callable[[], None]) -> DueTimer:
-        """Run *run* whenever the time of the clock that *due* returns has come.
+    def when_due(
+        self, name: str, due: Callable[[], float], run: Callable[[float], None]
+    ) -> DueTimer:
+        """Run *run* when the time that *due* returns has come, in ``clock.monotonic()`` seconds.
 
-        *due* gives seconds of ``clock.monotonic()``; *run* takes from its schedule what is due.
+        *run* is given the time up to which it shall take from its schedule what is due.
         """
+        trigger = _WhenDue(due, self._clock)
 
         async def job() -> None:
-            run()
+            run(trigger.line())
 
-        trigger = _WhenDue(due, self._clock)
         return DueTimer(self._add(name, job, trigger), trigger)
 
     async def stop(self, grace: float) -> None:

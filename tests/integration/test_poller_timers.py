@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, tzinfo
@@ -45,8 +46,13 @@ def failed() -> Failed:
 
 
 @pytest.fixture
-async def timers(failed: Failed) -> AsyncIterator[Timers]:
-    timers = Timers(Clock(), failed=failed.append)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def timers(clock: Clock, failed: Failed) -> AsyncIterator[Timers]:
+    timers = Timers(clock, failed=failed.append)
     timers.start()
     yield timers
     await timers.stop(1)
@@ -59,12 +65,10 @@ class Ticks:
         self.interval = interval
         self.done: list[float] = []
         self.due = 0.0
-        self.clock = Clock()
         self._grown = asyncio.Event()
 
-    def run(self) -> None:
-        now = self.clock.monotonic()
-        while self.due <= now:
+    def run(self, until: float) -> None:
+        while self.due <= until:
             self.due += self.interval
             self.done.append(time.monotonic())
             self._grown.set()
@@ -89,6 +93,25 @@ async def test_a_due_driven_job_runs_when_its_schedule_says_so(timers: Timers) -
     timers.when_due("poll", lambda: ticks.due, ticks.run)
     await ticks.reach(5)
     assert ticks.done[4] - ticks.done[0] == pytest.approx(0.8, abs=0.1)
+
+
+async def test_what_is_due_between_two_lines_of_the_grid_always_waits_for_the_second(
+    timers: Timers, clock: Clock
+) -> None:
+    lines: list[float] = []
+    ticks = Ticks(2 * GRID)
+
+    def run(until: float) -> None:
+        time.sleep(0.005)  # so that the run is late by more than what is due after its line
+        lines.append(until)
+        ticks.run(until)
+
+    ticks.due = (math.floor(clock.monotonic() / GRID) + 2) * GRID + 0.002
+    timers.when_due("poll", lambda: ticks.due, run)
+    await ticks.reach(6)
+    off = [abs(after - before - 2 * GRID) for before, after in pairwise(ticks.done)]
+    assert max(off) < GRID / 2
+    assert all(abs(line / GRID - round(line / GRID)) < 1e-6 for line in lines)
 
 
 @pytest.mark.parametrize("hours", [-1, 1, -24 * 365], ids=["back", "forward", "back by a year"])
@@ -118,12 +141,12 @@ async def test_setting_the_wall_clock_neither_delays_nor_hastens_other_jobs(
     assert rare.done == []
 
 
-async def test_a_job_whose_time_was_moved_up_runs_in_time(timers: Timers) -> None:
+async def test_a_job_whose_time_was_moved_up_runs_in_time(timers: Timers, clock: Clock) -> None:
     ticks = Ticks(3600)
-    ticks.due = ticks.clock.monotonic() + 3600
+    ticks.due = clock.monotonic() + 3600
     timer = timers.when_due("poll", lambda: ticks.due, ticks.run)
     await asyncio.sleep(0.05)
-    ticks.due = ticks.clock.monotonic() + 0.1
+    ticks.due = clock.monotonic() + 0.1
     timer.hasten(ticks.due)
     await ticks.reach(1)
     assert len(ticks.done) == 1
