@@ -83,8 +83,13 @@ class Amount(TypeDecorator[Decimal]):
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Decimal | None:
-        """From the database."""
-        return None if value is None else Decimal(value)
+        """From the database; raises ``ArithmeticError`` or ``ValueError`` for what is no amount."""
+        if value is None:
+            return None
+        amount = Decimal(value)
+        if not amount.is_finite():
+            raise ValueError(f"{value} is no amount")
+        return amount
 
 
 class Count(TypeDecorator[int]):

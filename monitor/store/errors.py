@@ -40,6 +40,12 @@ _POSTGRESQL = {
 """https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What turning a row back into values raises when somebody else has changed the row."""
+
+_MAX_WORDS = 200
+
+
 @contextmanager
 def translated(label: str) -> Iterator[None]:
     """Raise every foreign error as a :class:`StoreError` about the store called *label*."""
@@ -54,15 +60,17 @@ def translated(label: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(f"store {label}: {reason}: check the path and its rights") from error
-    except (ValueError, KeyError, ArithmeticError) as error:
+    except _UNREADABLE as error:
         raise StoreError(
-            f"store {label}: it holds a value that this version cannot read ({error})"
+            f"store {label}: a value in it cannot be read ({_first_line(error)}): restore a backup"
         ) from error
 
 
 def _translate(error: SQLAlchemyError, label: str) -> StoreError:
     original = error.orig if isinstance(error, DBAPIError) else None
     name = getattr(original, "sqlite_errorname", None) or ""
+    if str(original).startswith("Could not decode to UTF-8"):
+        name = "SQLITE_CORRUPT"  # of the driver, which gives it no name: noise in place of text
     for known, text in _SQLITE_UNUSABLE.items():
         if name.startswith(known):
             return StoreUnusableError(f"store {label}: {text}")
@@ -78,4 +86,4 @@ def _translate(error: SQLAlchemyError, label: str) -> StoreError:
 def _first_line(error: BaseException) -> str:
     """The driver's own words, without the statement and its values."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0][:_MAX_WORDS] if lines else type(error).__name__

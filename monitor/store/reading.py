@@ -56,8 +56,10 @@ def keys(connection: Connection) -> list[StoredKey]:
 
 
 def ledgers(connection: Connection) -> list[StoredLedger]:
-    """All ledgers."""
-    return [codec.ledger_of(row) for row in connection.execute(select(schema.ledgers))]
+    """All ledgers, by subject and meter."""
+    table = schema.ledgers
+    statement = select(table).order_by(table.c.subject_id, table.c.meter)
+    return [codec.ledger_of(row) for row in connection.execute(statement)]
 
 
 _samples = select(schema.samples, schema.meters.c.key, schema.meters.c.name).join(
@@ -97,7 +99,9 @@ def _newest_samples(connection: Connection) -> list[Sample]:
     other = schema.samples.alias()
     newest = select(func.max(other.c.at)).where(other.c.meter == schema.meters.c.id)
     statement = _samples.where(schema.samples.c.at == newest.scalar_subquery())
-    return [codec.sample_of(row) for row in connection.execute(statement)]
+    return [
+        codec.sample_of(row) for row in connection.execute(statement.order_by(schema.meters.c.id))
+    ]
 
 
 def outages(connection: Connection, key: str, since: datetime, until: datetime) -> list[Outage]:
@@ -115,7 +119,7 @@ def _newest_outages(connection: Connection) -> list[Outage]:
     statement = select(table).join(
         newest, and_(newest.c.key == table.c.key, newest.c.at == table.c.at)
     )
-    return [codec.outage_of(row) for row in connection.execute(statement)]
+    return [codec.outage_of(row) for row in connection.execute(statement.order_by(table.c.key))]
 
 
 def alerts(connection: Connection, *, only_open: bool, limit: int | None) -> list[Alert]:
