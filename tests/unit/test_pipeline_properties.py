@@ -86,7 +86,7 @@ class Life:
             snapshot=snapshot,
         )
         self.pipeline = Pipeline(self.world, announcer, self.now)
-        self.started = self.steady
+        self.started = self.stepped = self.steady
         self.answered, self.failed = {}, {}
         self.refused = {k for k, live in self.world.keys.items() if live.state.refused_since}
         self.unwritten: list[Changes] = []
@@ -155,6 +155,7 @@ class Life:
         self.steady += timedelta(seconds=5)
         if abs(by) > STEP_NOTICED:
             self.pipeline.clock_stepped(by, self.now)
+            self.stepped = self.steady
         self.sweep()
 
     def sweep(self) -> None:
@@ -179,12 +180,14 @@ class Life:
         return self.steady - since >= AFTER - 2 * STEP_NOTICED
 
     def has_long_failed(self, key: str, provider: str) -> bool:
-        """Failing for so long that somebody must have been told, whatever the clock did."""
+        """Failing for so long that somebody must have been told, whatever the clock did; after a
+        step of it, one more failed poll has to confirm."""
         failed = self.failed.get(key, [])
         over = self.outage_over.get(provider)
         long = timedelta(minutes=1) + AFTER
         return (
             len(failed) > 1
+            and failed[-1] >= self.stepped
             and self.steady - failed[0] >= long
             and (over is None or self.steady - over >= long)
             and key not in self.refused
