@@ -80,14 +80,23 @@ async def page(process: Process, path: str) -> str:
     return await asyncio.to_thread(read)
 
 
+async def shown(process: Process, balance: str) -> None:
+    """Wait until the metrics show *balance* for the key ``studio``."""
+    labels = 'key="studio",provider="simulated",account="",meter="balance",unit="credits"'
+    line = f"credit_balance{{{labels}}} {balance}"
+    async with asyncio.timeout(20):
+        while line not in await page(process, "metrics"):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.1)
+
+
 async def test_an_alert_is_told_once_and_a_restart_is_silent(site: Site) -> None:
     process = await site.started()
     site.spend("50")
     await site.hook.until("studio has 50 credits left")
     assert await process.stop() == 0
     again = await site.started()
-    await page(again, "readyz")
-    await asyncio.sleep(2.5)
+    await shown(again, "50")
+    await asyncio.sleep(1)  # longer than group_wait: a second message would have left
     assert await again.stop() == 0
     assert len(site.hook.got) == 1
     [record] = await site.ask("alerts")
@@ -185,14 +194,13 @@ async def test_a_port_in_use_is_told_with_the_address_and_the_fix(site: Site) ->
 
 async def test_a_full_disk_stops_neither_polls_nor_alerts_and_nothing_is_lost(site: Site) -> None:
     process = await site.started()
-    async with asyncio.timeout(20):
-        while 'credit_balance{key="studio"' not in await page(process, "metrics"):
-            await asyncio.sleep(0.1)
+    await shown(process, "5000")
     # No file may grow any more: what a full disk does, without needing one.
     unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
     site.spend("4000")
     await process.until("the store failed, keeping changes in memory")
+    await shown(process, "4000")
     site.spend("50")
     await site.hook.until("studio has 50 credits left")
     metrics = await page(process, "metrics")

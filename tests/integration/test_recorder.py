@@ -120,7 +120,7 @@ async def test_a_failing_store_is_tried_again_without_anything_new(world: World)
     await world.recorder.settled()
     world.gate.shut = False
     async with asyncio.timeout(10):
-        while world.recorder.waiting:
+        while world.recorder.waiting:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
     assert world.stored() == [1]
 
