@@ -114,6 +114,7 @@ class Life:
         written = {a.slot: a for a in self.store.alerts(only_open=True)}
         assert killed or written == self.world.alerts
         self.store.close()
+        self.steady += timedelta(seconds=1)
         self.open()
         assert self.world.alerts == written, "open alerts are what they were"
 
