@@ -1,7 +1,7 @@
 """The only door to HTTP: one call, one error map, and the limits every answer has to keep.
 
-The transport is aiohttp's connection pool behind httpx's transport interface, called without
-httpx's client on top; ``docs/decisions/0003-http-transport.md`` has the measurements.
+httpx gives the words (request, response, transport), aiohttp the pool of connections underneath;
+``docs/decisions/0010-http-transport.md`` has the measurements.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import socket
 import ssl
 import urllib.request
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from monitor import __version__
 from monitor.core.model import Reason
@@ -56,13 +55,64 @@ def quiet_loggers() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class PooledTransport(httpx.AsyncBaseTransport):
+    """httpx's transport interface over aiohttp's connection pool; raises aiohttp's errors.
+
+    Nothing is followed, decompressed, retried with another method or remembered in cookies.
+    """
+
+    def __init__(
+        self, tls: ssl.SSLContext, connect_timeout: float, proxy: httpx.Proxy | None = None
+    ) -> None:
+        """Needs a running event loop; *proxy* takes all requests of this transport."""
+        self.proxy = proxy
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=0, keepalive_timeout=KEEP_ALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+            auto_decompress=False,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send *request*; the response streams its body as it came."""
+        answer = await self._session.request(
+            request.method,
+            str(request.url),
+            headers=request.headers,
+            data=request.content or None,
+            allow_redirects=False,
+            proxy=str(self.proxy.url) if self.proxy else None,
+            proxy_headers=self.proxy.headers if self.proxy else None,
+        )
+        return httpx.Response(
+            answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._answer.content.readany():
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it where the body was not read to its end."""
+        self._answer.release()
+
+
 @dataclass(frozen=True, slots=True)
 class _Route:
     """How the requests to one url go out; made once, because parsing costs more than sending."""
 
     url: httpx.URL
     headers: Mapping[str, str]
-    transport: AiohttpTransport
+    transport: PooledTransport
 
 
 class HttpClient:
@@ -77,9 +127,9 @@ class HttpClient:
     ) -> None:
         quiet_loggers()
         self._tls = _certificates(ca_file)
-        self._extensions = {"timeout": {"connect": connect_timeout}}
+        self._connect_timeout = connect_timeout
         self._proxies = urllib.request.getproxies()
-        self._transports: dict[str, AiohttpTransport] = {}
+        self._transports: dict[str, PooledTransport] = {}
         self._routes: dict[tuple[str, str], _Route] = {}
 
     async def fetch(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109 - the deadline of the whole poll is part of the error map
@@ -105,13 +155,7 @@ class HttpClient:
         route = self._route(request)
         headers = {**route.headers, **request.headers}
         response = await route.transport.handle_async_request(
-            httpx.Request(
-                request.method,
-                route.url,
-                headers=headers,
-                content=request.body,
-                extensions=self._extensions,
-            )
+            httpx.Request(request.method, route.url, headers=headers, content=request.body)
         )
         try:
             if 300 <= response.status_code < 400:  # noqa: PLR2004 - the 3xx class
@@ -139,10 +183,10 @@ class HttpClient:
         self._routes[request.url, request.plain_http_host] = route
         return route
 
-    def _transport(self, proxy: str) -> AiohttpTransport:
+    def _transport(self, proxy: str) -> PooledTransport:
         if proxy not in self._transports:
-            self._transports[proxy] = AiohttpTransport(
-                client=_open_session(self._tls), proxy=_proxy(proxy) if proxy else None
+            self._transports[proxy] = PooledTransport(
+                self._tls, self._connect_timeout, _proxy(proxy) if proxy else None
             )
         return self._transports[proxy]
 
@@ -159,16 +203,14 @@ def _certificates(ca_file: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=tls, limit=0, keepalive_timeout=KEEP_ALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-
-
 def _proxy(address: str) -> httpx.Proxy:
     """*address* with its user and password as a header, which is how aiohttp wants them."""
-    proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in {"http", "https"} or not proxy.url.host:
+        raise PollError(Reason.CONNECTION, "the proxy of the environment is no http proxy")
     if proxy.auth is None:
         return proxy
     credentials = base64.b64encode(":".join(proxy.auth).encode()).decode()
@@ -210,9 +252,8 @@ def _unpacker(encoding: str) -> zlib._Decompress | None:
 
 
 _FOREIGN_ERRORS = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
     aiohttp.ClientError,
+    httpx.InvalidURL,
     OSError,  # with ssl.SSLError, socket.gaierror and TimeoutError
     ValueError,  # a header or URL that cannot be sent, with UnicodeError
     zlib.error,
@@ -221,49 +262,29 @@ _FOREIGN_ERRORS = (
 _TRANSPORT_MAP: tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...] = (
     ((ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError), Reason.TLS, "TLS failed"),
     (
-        (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, httpx.ProxyError),
+        (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError),
         Reason.CONNECTION,
         "the proxy could not be used",
     ),
-    (
-        (socket.gaierror, aiohttp.ClientConnectorDNSError),
-        Reason.CONNECTION,
-        "the name of the host was not found",
-    ),
+    ((socket.gaierror,), Reason.CONNECTION, "the name of the host was not found"),
     ((TimeoutError,), Reason.TIMEOUT, "no answer in time"),
     ((ConnectionRefusedError,), Reason.CONNECTION, "the connection was refused"),
-    (
-        (zlib.error, httpx.DecodingError),
-        Reason.BAD_RESPONSE,
-        "the answer could not be decompressed",
-    ),
-    (
-        (aiohttp.InvalidURL, httpx.InvalidURL, httpx.UnsupportedProtocol),
-        Reason.BAD_RESPONSE,
-        "the url cannot be used",
-    ),
-    ((aiohttp.ClientError, OSError), Reason.CONNECTION, "the connection broke"),
-    ((httpx.TimeoutException,), Reason.TIMEOUT, "no answer in time"),
-    (
-        (httpx.LocalProtocolError, ValueError),
-        Reason.UNAUTHORIZED,
-        "the key has a character that cannot be sent",
-    ),
-    ((httpx.HTTPError,), Reason.CONNECTION, "the connection broke"),
+    ((zlib.error,), Reason.BAD_RESPONSE, "the answer could not be decompressed"),
+    ((aiohttp.InvalidURL, httpx.InvalidURL), Reason.BAD_RESPONSE, "the url cannot be used"),
+    ((ValueError,), Reason.UNAUTHORIZED, "the key has a character that cannot be sent"),
 )
 
 
 def transport_failure(error: BaseException) -> PollError:
     """What *error* of a library means; the words are ours, because theirs repeat URL and headers.
 
-    The cause chain decides: httpx has one class for TLS faults and refused connections, and its
-    aiohttp transport reports every connection error as ``ConnectTimeout``.
+    The cause chain decides: a TLS fault and a refused connection can be of the same class.
     """
     chain = tuple(_causes(error))
     for kinds, reason, text in _TRANSPORT_MAP:
         if any(isinstance(link, kinds) for link in chain):
             return PollError(reason, text)
-    raise error
+    return PollError(Reason.CONNECTION, "the connection broke")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -200,6 +200,21 @@ async def test_a_proxy_that_is_not_there(
     assert (error.reason, error.detail) == (Reason.CONNECTION, "the proxy could not be used")
 
 
+@pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "http://", "gopher://x", "http://[x"])
+async def test_a_proxy_of_another_kind_is_named_as_the_fault(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", address)
+    http = HttpClient()
+
+    error = await failure(http, f"https://{NAME}/")
+
+    assert (error.reason, error.detail) == (
+        Reason.CONNECTION,
+        "the proxy of the environment is no http proxy",
+    )
+
+
 @pytest.mark.parametrize("exempt", ["nobody.invalid", ".invalid", "*"])
 async def test_a_host_in_no_proxy_is_asked_directly(
     exempt: str, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
