@@ -62,7 +62,7 @@ def _serve(pipe: Connection) -> None:
 async def plain_httpx(url: str) -> AsyncIterator[Poll]:
     """httpx.AsyncClient on its own pool."""
     limits = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
-    async with httpx.AsyncClient(limits=limits) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=120) as client:
         yield lambda: client.get(url, headers=HEADERS)
 
 
