@@ -151,29 +151,28 @@ def notifications(
     statement = select(table).order_by(table.c.id.desc()).limit(limit)
     if states:
         statement = statement.where(table.c.state.in_(states))
-    rows = connection.execute(statement).all()
-    told = _links(connection, [row.id for row in rows])
-    return [codec.notification_of(row, tuple(told[row.id])) for row in rows]
+    return _with_events(connection, connection.execute(statement).all())
 
 
 def notifications_of(connection: Connection, event_ids: Sequence[int]) -> list[Notification]:
     """The notifications that tell any of these events, oldest first."""
     links, table = schema.notification_events, schema.notifications
-    linked = _having(connection, select(links), links.c.event_id, event_ids)
-    ids = sorted({row.notification_id for row in linked})
+    telling = _having(connection, select(links.c.notification_id), links.c.event_id, event_ids)
+    ids = sorted({row.notification_id for row in telling})
     rows = list(_having(connection, select(table), table.c.id, ids))
-    told = _links(connection, ids)
-    found = [codec.notification_of(row, tuple(told[row.id])) for row in rows]
-    return sorted(found, key=lambda notification: notification.id)
+    return sorted(_with_events(connection, rows), key=lambda notification: notification.id)
 
 
 def count_notifications(connection: Connection) -> dict[NotificationState, int]:
     """How many notifications are in each state; every state is in the answer."""
     state = schema.notifications.c.state
     rows = connection.execute(select(state, func.count()).group_by(state))
-    return dict.fromkeys(NotificationState, 0) | {
-        NotificationState(word): number for word, number in rows
-    }
+    return dict.fromkeys(NotificationState, 0) | dict(rows.all())
+
+
+def _with_events(connection: Connection, rows: Sequence[Row[Any]]) -> list[Notification]:
+    told = _links(connection, [row.id for row in rows])
+    return [codec.notification_of(row, tuple(told[row.id])) for row in rows]
 
 
 def _links(connection: Connection, notification_ids: Sequence[int]) -> dict[int, list[int]]:

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 from monitor.store import schema
 from monitor.store.base import Retention
 
-ROWS_PER_CALL = 5_000
+ROWS_PER_CALL = 2_500
 """Samples looked at in one call, which take some 30 ms."""
 
-METERS_PER_CALL = 100
+METERS_PER_CALL = 50
 """Meters looked at in one call, where they have few samples."""
 
 

@@ -197,6 +197,24 @@ def test_notifications_come_by_state_newest_first(store: Store) -> None:
     assert [n.id for n in store.notifications(states=[DEAD, PENDING])] == [4, 3, 1]
 
 
+def test_notifications_are_counted_by_state(store: Store) -> None:
+    assert store.count_notifications() == {PENDING: 0, DELIVERED: 0, DEAD: 0}
+    states = (PENDING, DEAD, PENDING)
+    notifications = [recorded.notification(n, (n,), s) for n, s in enumerate(states)]
+    store.write([Changes(notifications=notifications)])
+    assert store.count_notifications() == {PENDING: 2, DELIVERED: 0, DEAD: 1}
+
+
+def test_the_notifications_of_events_come_whole_and_once_oldest_first(store: Store) -> None:
+    told = {3: (7, 8), 1: (8, 9), 2: (4,)}
+    notifications = [recorded.notification(n, event_ids) for n, event_ids in told.items()]
+    store.write([Changes(notifications=notifications)])
+    found = store.notifications_of([8, 7])
+    assert [(n.id, n.event_ids) for n in found] == [(1, (8, 9)), (3, (7, 8))]
+    assert store.notifications_of([]) == []
+    assert store.notifications_of([5]) == []
+
+
 def test_the_events_of_a_notification_can_grow_and_shrink(store: Store) -> None:
     for event_ids in ((4,), (4, 2, 9), (2,), ()):
         store.write([Changes(notifications=[recorded.notification(1, event_ids)])])
