@@ -11,17 +11,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from monitor.store import schema
 from monitor.store.base import Retention
+from monitor.store.columns import to_micros
 
 ROWS_PER_CALL = 2_500
 """Samples looked at in one call, which take some 30 ms."""
 
 METERS_PER_CALL = 50
 """Meters looked at in one call, where they have few samples."""
+
+
+_Identity = tuple[int, datetime]
+"""Which sample: the number of its meter, and when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +59,67 @@ def thin_samples(connection: Connection, now: datetime, retention: Retention) ->
     """
     end = now - timedelta(days=retention.samples_days)
     end = end.replace(hour=0, minute=0, second=0, microsecond=0)
-    oldest = now - timedelta(days=retention.thinned_days)
-    dropped = 0
+    due = _due_meters(connection, end)
+    dropped = _expired(connection, list(due), now - timedelta(days=retention.thinned_days))
+    if len(dropped) < ROWS_PER_CALL:  # else there may be more of them: another call's work
+        dropped |= _thinned(connection, due, end)
+    if dropped:
+        connection.execute(_DROP, [{"number": number, "begun": at} for number, at in dropped])
+    return len(dropped)
+
+
+def _thinned(
+    connection: Connection, due: dict[int, datetime | None], end: datetime
+) -> set[_Identity]:
+    """What need not stay of as many of the meters as fit in a call, which are then done."""
+    surplus: set[_Identity] = set()
+    done: list[dict[str, Any]] = []
     budget = ROWS_PER_CALL
-    for number, begin in _due_meters(connection, end):
-        dropped += _expire(connection, number, oldest)
+    for number, begin in due.items():
         points = _points(connection, number, begin, end, budget)
         more = len(points) > budget
-        surplus = list(_surplus(connection, number, points, end, more=more))
-        _drop(connection, number, surplus)
-        _advance(connection, number, points[-1].at if more else end)
-        dropped += len(surplus)
+        surplus |= {(number, at) for at in _surplus(connection, number, points, end, more=more)}
+        done.append({"number": number, "reached": points[-1].at if more else end})
         budget -= len(points)
         if budget <= 0:
             break
-    return dropped
+    if done:
+        connection.execute(_ADVANCE, done)
+    return surplus
 
 
-def _due_meters(connection: Connection, end: datetime) -> list[tuple[int, datetime | None]]:
+_DROP = delete(schema.samples).where(
+    schema.samples.c.meter == bindparam("number"), schema.samples.c.at == bindparam("begun")
+)
+_ADVANCE = (
+    update(schema.meters)
+    .where(schema.meters.c.id == bindparam("number"))
+    .values(thinned_to=bindparam("reached"))
+)
+
+
+def _due_meters(connection: Connection, end: datetime) -> dict[int, datetime | None]:
+    """Meters not thinned to *end* yet, with how far they are."""
     meters = schema.meters.c
     due = or_(meters.thinned_to.is_(None), meters.thinned_to < end)
     statement = select(meters.id, meters.thinned_to).where(due).order_by(meters.id)
-    return [
-        (row.id, row.thinned_to) for row in connection.execute(statement.limit(METERS_PER_CALL))
-    ]
+    rows = connection.execute(statement.limit(METERS_PER_CALL))
+    return {row.id: row.thinned_to for row in rows}
 
 
-def _expire(connection: Connection, number: int, oldest: datetime) -> int:
-    """Drop what ended before *oldest*, but for the newest."""
-    samples = schema.samples.c
-    other = schema.samples.alias().c
-    newest = select(func.max(other.at)).where(other.meter == number).scalar_subquery()
-    gone = select(samples.at, samples.lasted).where(
-        samples.meter == number, samples.at < oldest, samples.at < newest
+def _expired(connection: Connection, due: list[int], oldest: datetime) -> set[_Identity]:
+    """What of these meters ended before *oldest*, but for the newest of each."""
+    samples, other = schema.samples.c, schema.samples.alias().c
+    newest = select(func.max(other.at)).where(other.meter == samples.meter).scalar_subquery()
+    until = type_coerce(samples.at, BigInteger) + type_coerce(samples.lasted, BigInteger)
+    statement = select(samples.meter, samples.at).where(
+        samples.meter.in_(due),
+        samples.at < oldest,
+        until < to_micros(oldest),
+        samples.at < newest,
     )
-    ended = [row.at for row in connection.execute(gone) if row.at + row.lasted < oldest]
-    _drop(connection, number, ended)
-    return len(ended)
+    rows = connection.execute(statement.limit(ROWS_PER_CALL))
+    return {(row.meter, row.at) for row in rows}
 
 
 def _points(
@@ -132,19 +172,3 @@ def _neighbour(connection: Connection, number: int, at: datetime, *, after: bool
         statement = statement.where(samples.at < at).order_by(samples.at.desc())
     row = connection.execute(statement).first()
     return None if row is None else _Point(row.at, row.balance)
-
-
-_DROP = delete(schema.samples).where(
-    schema.samples.c.meter == bindparam("number"), schema.samples.c.at == bindparam("begun")
-)
-
-
-def _drop(connection: Connection, number: int, times: list[datetime]) -> None:
-    if times:
-        connection.execute(_DROP, [{"number": number, "begun": at} for at in times])
-
-
-def _advance(connection: Connection, number: int, thinned_to: datetime) -> None:
-    meters = schema.meters
-    statement = update(meters).where(meters.c.id == number).values(thinned_to=thinned_to)
-    connection.execute(statement)

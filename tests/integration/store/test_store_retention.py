@@ -130,6 +130,20 @@ def test_very_old_samples_are_dropped_but_for_the_newest(store: Store) -> None:
     assert store.load().runs == (old[-1],)
 
 
+def test_a_shorter_retention_is_worked_off_in_bounded_pieces(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thinning, "ROWS_PER_CALL", 10)
+    samples = _falling(95)
+    store.write([Changes(samples=samples)])
+    pieces = []
+    while dropped := store.thin(START + 500 * DAY, RETENTION):
+        pieces.append(dropped)
+    assert max(pieces) <= 20
+    assert sum(pieces) == 94
+    assert _kept(store) == [samples[-1]]
+
+
 def test_a_run_that_lasts_into_what_is_kept_stays(store: Store) -> None:
     idle = recorded.sample("7", START, lasted=300 * DAY)
     gone = recorded.sample("8", START - HOUR)
