@@ -37,6 +37,7 @@ START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 AFTER = timedelta(minutes=15)
 SWEEP = timedelta(minutes=1)
 STEP_NOTICED = timedelta(seconds=30)
+RESTART = timedelta(seconds=1)
 
 KEYS = (
     watched("a", account="main"),
@@ -114,7 +115,7 @@ class Life:
         written = {a.slot: a for a in self.store.alerts(only_open=True)}
         assert killed or written == self.world.alerts
         self.store.close()
-        self.steady += timedelta(seconds=1)
+        self.steady += RESTART
         self.open()
         assert self.world.alerts == written, "open alerts are what they were"
 
@@ -375,6 +376,8 @@ def test_a_daemon_that_is_restarted_all_the_time_tells_the_same_of_balances(
                     do(life, step)
                 if restart and restarting:
                     life.restart(killed=False)
+                elif restart:
+                    life.steady += RESTART
             life.write()
             alerts = sorted(life.store.alerts(limit=10_000), key=lambda a: a.id)
             events = life.store.events([a.id for a in alerts])
