@@ -20,7 +20,8 @@ from monitor.core.model import DEFAULT_METER, MeterReading, Reason
 from monitor.providers.auth import HEADER_NAME, Auth
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo, Secret
 from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
-from monitor.providers.expressions import Expression, ExpressionError, MissingError, product
+from monitor.providers.expressions import Expression, product
+from monitor.providers.json_values import ExpressionError, MissingError
 from monitor.providers.judge import Words, check_status, try_decode, waiting_time
 
 if TYPE_CHECKING:

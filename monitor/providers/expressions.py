@@ -4,7 +4,7 @@
 Python's own parser reads the text, a closed list of node types is compiled into functions, and
 nothing else ever runs.  Numbers are Decimals before they are used.  What is not there is an error
 with the name of its path, never a zero, and never a part of the document.
-``docs/decisions/0004-expressions.md`` says why this is not a library.
+``docs/decisions/0011-expressions.md`` says why this is not a library.
 """
 
 from __future__ import annotations
@@ -22,7 +22,20 @@ from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from monitor.providers.judge import exact
+from monitor.providers.json_values import (
+    FUNCTIONS,
+    Each,
+    ExpressionError,
+    MissingError,
+    elements,
+    follow,
+    item_at,
+    member,
+    number,
+    numbers,
+    same,
+    truth,
+)
 
 LENGTH_LIMIT = 500
 """Characters of an expression."""
@@ -39,14 +52,6 @@ _CONTEXT = decimal.Context(
 _DIVISION = decimal.Context(
     prec=28, traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow]
 )
-
-
-class ExpressionError(ValueError):
-    """An expression that cannot be read, or that has no value for a document."""
-
-
-class MissingError(ExpressionError):
-    """A path that the document does not have."""
 
 
 class Expression:
@@ -73,11 +78,11 @@ class Expression:
     def amount(self, document: Any) -> Decimal | None:
         """The value as an exact number, None for null; raises :class:`ExpressionError`."""
         value = self.value(document)
-        return None if value is None else _number(value, self.text)
+        return None if value is None else number(value, self.text)
 
     def holds(self, document: Any) -> bool:
         """Whether the value is true; raises :class:`ExpressionError` if it is neither."""
-        return _truth(self.value(document), self.text)
+        return truth(self.value(document), self.text)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -124,10 +129,6 @@ class _Scope:
 
 
 _Step = Callable[[_Scope], Any]
-
-
-class _Each(list[Any]):
-    """What ``[]`` or a filter selected: several values, each of which is followed further."""
 
 
 def _divide(dividend: Decimal, divisor: Decimal) -> Decimal:
@@ -208,17 +209,17 @@ class _Compiler:
 
     def _member(self, node: ast.Attribute | ast.Subscript, name: str) -> _Step:
         parent, place, path = self._step(node.value), _source(node.value), _source(node)
-        return lambda scope: _follow(parent(scope), lambda v: _get(v, name, place, path))
+        return lambda scope: follow(parent(scope), lambda v: member(v, name, place, path))
 
     def _subscript(self, node: ast.Subscript) -> _Step:
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            return self._member(node, node.slice.value)
         parent, place, path = self._step(node.value), _source(node.value), _source(node)
         match node.slice:
-            case ast.Constant(value=str(name)):
-                return self._member(node, name)
-            case ast.Constant(value=int(index)):
-                return lambda scope: _follow(parent(scope), lambda v: _item(v, index, place, path))
+            case ast.Constant(value=int(index)) if not isinstance(index, bool):
+                return lambda scope: follow(parent(scope), lambda v: item_at(v, index, place, path))
             case ast.Constant(value=value) if value is ...:
-                return lambda scope: _elements(parent(scope), place)
+                return lambda scope: elements(parent(scope), place)
             case ast.Compare() | ast.BoolOp() | ast.Call() | ast.UnaryOp(op=ast.Not()):
                 return self._filter(parent, self._step(node.slice), place, _source(node.slice))
         raise ExpressionError(
@@ -227,10 +228,10 @@ class _Compiler:
         )
 
     def _filter(self, parent: _Step, condition: _Step, place: str, text: str) -> _Step:
-        def select(scope: _Scope) -> _Each:
-            items = _elements(parent(scope), place)
-            return _Each(
-                item for item in items if _truth(condition(_Scope(scope.document, item)), text)
+        def select(scope: _Scope) -> Each:
+            items = elements(parent(scope), place)
+            return Each(
+                item for item in items if truth(condition(_Scope(scope.document, item)), text)
             )
 
         return select
@@ -239,26 +240,26 @@ class _Compiler:
         calculate = _ARITHMETIC.get(type(node.op))
         if calculate is None:
             raise ExpressionError(f"{_source(node)}: there is + - * / and no other operator")
-        left, right = self._number(node.left), self._number(node.right)
+        left, right = self._amount(node.left), self._amount(node.right)
         return lambda scope: calculate(left(scope), right(scope))
 
-    def _number(self, node: ast.expr) -> Callable[[_Scope], Decimal]:
+    def _amount(self, node: ast.expr) -> Callable[[_Scope], Decimal]:
         step, text = self._step(node), _source(node)
-        return lambda scope: _number(step(scope), text)
+        return lambda scope: number(step(scope), text)
 
     def _unary(self, node: ast.UnaryOp) -> _Step:
         if not isinstance(node.op, ast.USub | ast.Not):
             raise ExpressionError(f"{_source(node)}: there is - and not, and no other sign")
         if isinstance(node.op, ast.USub):
-            number = self._number(node.operand)
-            return lambda scope: -number(scope)
+            amount = self._amount(node.operand)
+            return lambda scope: -amount(scope)
         step, text = self._step(node.operand), _source(node.operand)
-        return lambda scope: not _truth(step(scope), text)
+        return lambda scope: not truth(step(scope), text)
 
     def _logic(self, node: ast.BoolOp) -> _Step:
         parts = [(self._step(value), _source(value)) for value in node.values]
         combine = all if isinstance(node.op, ast.And) else any
-        return lambda scope: combine(_truth(step(scope), text) for step, text in parts)
+        return lambda scope: combine(truth(step(scope), text) for step, text in parts)
 
     def _comparison(self, node: ast.Compare) -> _Step:
         operands = [node.left, *node.comparators]
@@ -271,25 +272,25 @@ class _Compiler:
     def _pair(self, left: ast.expr, kind: ast.cmpop, right: ast.expr) -> _Step:
         if isinstance(kind, ast.Eq | ast.NotEq):
             wanted, one, other = isinstance(kind, ast.Eq), self._step(left), self._step(right)
-            return lambda scope: _same(one(scope), other(scope)) is wanted
+            return lambda scope: same(one(scope), other(scope)) is wanted
         compare = _ORDER.get(type(kind))
         if compare is None:
             raise ExpressionError("there is == != < <= > >= and no other comparison")
-        low, high = self._number(left), self._number(right)
+        low, high = self._amount(left), self._amount(right)
         return lambda scope: compare(low(scope), high(scope))
 
     def _call(self, node: ast.Call) -> _Step:
         name = node.func.id if isinstance(node.func, ast.Name) else _source(node.func)
-        if name not in _FUNCTIONS and name != "has":
-            known = ", ".join([*_FUNCTIONS, "has"])
+        if name not in FUNCTIONS and name != "has":
+            known = ", ".join([*FUNCTIONS, "has"])
             raise ExpressionError(f"the function {name} is unknown; there is {known}")
         if len(node.args) != 1 or node.keywords:
             raise ExpressionError(f"{name}() takes one path")
         step, text = self._step(node.args[0]), _source(node.args[0])
         if name == "has":
             return lambda scope: _has(step, scope)
-        function = _FUNCTIONS[name]
-        return lambda scope: function(_numbers(step(scope), text), text)
+        function = FUNCTIONS[name]
+        return lambda scope: function(numbers(step(scope), text), text)
 
 
 def _each_for_python(found: re.Match[str]) -> str:
@@ -310,68 +311,7 @@ def _name(node: ast.Name) -> _Step:
         return lambda _: _WORDS[name]
     if name == DOCUMENT:
         return lambda scope: scope.document
-    return lambda scope: _get(scope.here, name, "the answer", name)
-
-
-def _follow(value: Any, step: Callable[[Any], Any]) -> Any:
-    return _Each(step(item) for item in value) if isinstance(value, _Each) else step(value)
-
-
-def _get(value: Any, name: str, place: str, path: str) -> Any:
-    if not isinstance(value, dict):
-        raise MissingError(f"{place} is null" if value is None else f"{place} is not an object")
-    if name not in value:
-        raise MissingError(f"{path} is missing")
-    return value[name]
-
-
-def _item(value: Any, index: int, place: str, path: str) -> Any:
-    if not isinstance(value, list):
-        raise MissingError(f"{place} is null" if value is None else f"{place} is not a list")
-    if index >= len(value):
-        raise MissingError(f"{path} is missing")
-    return value[index]
-
-
-def _elements(value: Any, place: str) -> _Each:
-    if isinstance(value, _Each):
-        return _Each(element for item in value for element in _elements(item, place))
-    if not isinstance(value, list):
-        raise MissingError(f"{place} is null" if value is None else f"{place} is not a list")
-    return _Each(value)
-
-
-def product(amount: Decimal, factor: Decimal) -> Decimal:
-    """The exact product; raises :class:`ExpressionError` if it is beyond any amount."""
-    return _number(_CONTEXT.multiply(amount, factor), "the scaled amount")
-
-
-def _number(value: Any, text: str) -> Decimal:
-    try:
-        return exact(value)
-    except ValueError as error:
-        raise ExpressionError(f"{text} {error}") from None
-
-
-def _numbers(value: Any, text: str) -> list[Decimal]:
-    if not isinstance(value, list):
-        raise ExpressionError(f"{text} is not a list")
-    return [_number(item, text) for item in value]
-
-
-def _truth(value: Any, text: str) -> bool:
-    if not isinstance(value, bool):
-        raise ExpressionError(f"{text} is neither true nor false")
-    return value
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equality as JSON has it: 1 is not true, and "1" is not 1."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | Decimal) and isinstance(other, int | Decimal):
-        return one == other
-    return type(one) is type(other) and bool(one == other)
+    return lambda scope: member(scope.here, name, "the answer", name)
 
 
 def _has(step: _Step, scope: _Scope) -> bool:
@@ -380,34 +320,9 @@ def _has(step: _Step, scope: _Scope) -> bool:
         value = step(scope)
     except MissingError:
         return False
-    return bool(value) if isinstance(value, _Each) else value is not None
+    return bool(value) if isinstance(value, Each) else value is not None
 
 
-def _sum(values: list[Decimal], _: str) -> Decimal:
-    return sum(values, Decimal(0))
-
-
-def _only(values: list[Decimal], text: str) -> Decimal:
-    if len(values) != 1:
-        raise ExpressionError(f"{text} finds {len(values)} values instead of one")
-    return values[0]
-
-
-def _min(values: list[Decimal], text: str) -> Decimal:
-    if not values:
-        raise ExpressionError(f"{text} finds no value")
-    return min(values)
-
-
-def _max(values: list[Decimal], text: str) -> Decimal:
-    if not values:
-        raise ExpressionError(f"{text} finds no value")
-    return max(values)
-
-
-_FUNCTIONS: dict[str, Callable[[list[Decimal], str], Decimal]] = {
-    "sum": _sum,
-    "only": _only,
-    "min": _min,
-    "max": _max,
-}
+def product(amount: Decimal, factor: Decimal) -> Decimal:
+    """The exact product; raises :class:`ExpressionError` if it is beyond any amount."""
+    return number(_CONTEXT.multiply(amount, factor), "the scaled amount")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.providers.expressions import Expression, ExpressionError
+from monitor.providers.expressions import Expression
+from monitor.providers.json_values import ExpressionError
 from monitor.providers.judge import decode
 
 DOCUMENT = decode(
@@ -59,6 +60,13 @@ DOCUMENT = decode(
 )
 def test_an_amount_is_exact(text: str, amount: str) -> None:
     assert Expression(text).amount(DOCUMENT) == Decimal(amount)
+
+
+def test_a_long_path_in_brackets_is_read_in_no_time() -> None:
+    path = "answer" + '["a"]' * 28
+
+    with pytest.raises(ExpressionError, match="is missing"):
+        Expression(path).value({"b": 1})
 
 
 def test_a_list_at_the_top_is_the_answer_itself() -> None:
@@ -197,6 +205,7 @@ def test_only_true_and_false_are_conditions(text: str) -> None:
         "remains[0:2]",
         "remains[limit]",
         "remains[1.5]",
+        "remains[True]",
         "remains[[0]]",
         "limit in data",
         "limit is null",
