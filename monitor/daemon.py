@@ -22,14 +22,15 @@ from monitor.delivery.senders import make_sender
 from monitor.limits import Limit
 from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
-from monitor.poller import Poller, PollJob
+from monitor.plan import Plan
+from monitor.poller import Poller
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.store import open_store
 from monitor.store.base import Changes, Retention, Snapshot, Store, StoreError
 from monitor.timers import Timers
 from monitor.web import WebContext, WebServer
-from monitor.world import World, restore, watched_key
+from monitor.world import World, restore
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +44,27 @@ SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
 
 
-def run(settings: Settings) -> None:
+def run(plan: Plan) -> None:
     """Run until SIGTERM or SIGINT; raises what kept it from starting (store, port, channel)."""
-    asyncio.run(_run_until_signal(settings))
+    asyncio.run(_run_until_signal(plan))
 
 
-async def _run_until_signal(settings: Settings) -> None:
+async def _run_until_signal(plan: Plan) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Daemon(settings, clock=Clock()):
+    async with Daemon(plan, clock=Clock()):
         await stop.wait()
         log.info("stopping")
 
 
 class Daemon:
-    """Everything that runs; use it as ``async with Daemon(settings, clock=Clock()) as daemon``."""
+    """Everything that runs; use it as ``async with Daemon(plan, clock=Clock()) as daemon``."""
 
-    def __init__(self, settings: Settings, *, clock: Clock) -> None:
-        self.settings = settings
+    def __init__(self, plan: Plan, *, clock: Clock) -> None:
+        self.plan = plan
+        self.settings = plan.settings
         self.clock = clock
         self.metrics = Metrics(__version__)
         self._rng = random.Random()  # noqa: S311 - jitter
@@ -93,8 +95,7 @@ class Daemon:
         store = open_store(settings.store.get_secret_value(), lock=True)
         self._stack.callback(store.close)
         snapshot = store.load()
-        providers = [(key, key.build()) for key in settings.keys]
-        self.world = restore([watched_key(k) for k in settings.keys], snapshot)
+        self.world = restore(self.plan.watched, snapshot)
         self._start_recording(store)
         self._start_delivery(channels, snapshot)
         announcer = self._announcer = Announcer(
@@ -106,21 +107,13 @@ class Daemon:
         )
         self._pipeline = Pipeline(self.world, announcer, now)
         self._recorder.add(self._pipeline.start(now))
-        self.metrics.preset(sorted({k.provider for k in settings.keys}), [c.name for c in channels])
+        providers = sorted({key.provider for key in self.plan.watched})
+        self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
         await self._start_web(store)
-        jobs = [
-            PollJob(
-                name=key.name,
-                provider_name=key.provider,
-                provider=provider,
-                interval=key.interval,
-                timeout=key.timeout,
-            )
-            for key, provider in providers
-        ]
-        await self._start_polling(jobs)
-        log.info("watching %d keys, telling %s", len(jobs), ", ".join(c.name for c in channels))
+        await self._start_polling()
+        told = ", ".join(c.name for c in channels)
+        log.info("watching %d keys, telling %s", len(self.plan.jobs), told)
 
     def _start_recording(self, store: Store) -> None:
         self._recorder = Recorder(
@@ -169,13 +162,13 @@ class Daemon:
         log.info("page and metrics at %s", server.url)
         self._on_stop("web", server.stop)
 
-    async def _start_polling(self, jobs: Iterable[PollJob]) -> None:
+    async def _start_polling(self) -> None:
         http = HttpClient(ca_file=self.settings.http.ca_file)
         self._on_stop("connections", http.aclose)
         self._on_stop("last times", self._finish)
         timers = Timers(self.clock, failed=lambda name: log.error("job %s failed", name))
         self._poller = Poller(
-            jobs,
+            self.plan.jobs,
             http=http,
             observe=self._observe,
             listener=self.metrics,

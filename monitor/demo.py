@@ -20,6 +20,7 @@ from monitor.clock import Clock
 from monitor.config.models import Settings
 from monitor.core.fields import format_duration
 from monitor.daemon import Daemon
+from monitor.plan import Plan
 from monitor.providers.simulator import Account, Mode, SimulatedServer
 from monitor.web import WebServerError
 
@@ -92,12 +93,14 @@ async def _start(
 ) -> Daemon:
     """The daemon with its page on *port*, or on any free one when that is in use."""
     try:
-        return await stack.enter_async_context(Daemon(_settings(url, port, folder), clock=clock))
+        return await stack.enter_async_context(
+            Daemon(Plan.of(_settings(url, port, folder)), clock=clock)
+        )
     except WebServerError as error:
         if port == 0:
             raise
         _say(f"{error}\nThe demo takes another port.\n")
-    return await stack.enter_async_context(Daemon(_settings(url, 0, folder), clock=clock))
+    return await stack.enter_async_context(Daemon(Plan.of(_settings(url, 0, folder)), clock=clock))
 
 
 def _settings(url: str, port: int, folder: Path) -> Settings:

@@ -39,21 +39,25 @@ under systemd with their priorities.
 )
 def command(log_level: str, log_format: str) -> None:
     """Run the daemon: poll all keys, record, alert, serve metrics and the web page."""
-    loaded = load_all(Need.SEND)
-    for warning in loaded.warnings:
-        click.echo(str(warning), err=True)
-    secrets = secrets_of(loaded.settings)
-    log.set_up(log.Level(log_level), log.Format(log_format), secrets=secrets)
-    _run(loaded.settings)
-
-
-def _run(settings: Settings) -> None:
+    settings = _settings(log.Level(log_level), log.Format(log_format))
     from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before these load
+    from monitor.plan import Plan  # noqa: PLC0415 - as above
     from monitor.web.server import WebServerError  # noqa: PLC0415 - as above
 
+    plan = Plan.of(settings)
+    del settings  # 10,000 keys hold 20 MB of settings; nothing else refers to them
     try:
-        daemon.run(settings)
+        daemon.run(plan)
     except StoreError as error:
         raise CommandError(str(error), code=Exit.STORE) from None
     except WebServerError as error:
         raise CommandError(str(error), code=Exit.UNAVAILABLE) from None
+
+
+def _settings(level: log.Level, form: log.Format) -> Settings:
+    """The configuration, after its warnings were told and the log was set up."""
+    loaded = load_all(Need.SEND)
+    for warning in loaded.warnings:
+        click.echo(str(warning), err=True)
+    log.set_up(level, form, secrets=secrets_of(loaded.settings))
+    return loaded.settings

@@ -287,6 +287,10 @@ class Settings(BaseModel):
         copy._from_environment = from_environment  # noqa: SLF001 - our own private attribute
         return copy
 
+    def without_keys(self) -> Self:
+        """The settings of everything but the keys, which take most of the memory."""
+        return self.model_copy(update={"keys": ()}).with_origin(self.source, frozenset())
+
     def limit(self, provider: str, group: str) -> Limit:
         """The limits of keys of *provider* in limit group *group* (usually the host).
 

@@ -11,12 +11,18 @@ import base64
 import logging
 import socket
 import ssl
+import sys
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+
+# httpx imports its own command line, and with it rich and pygments, where those are installed:
+# 5 MB and 60 ms that no poll needs.  None makes that import fail, which httpx is prepared for.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # see the import system's docs
+
 import httpx
 
 from monitor import __version__

@@ -1,0 +1,46 @@
+"""What a configuration asks to be run, in the form in which it runs.
+
+Ten thousand checked settings hold some 20 MB that nothing needs once keys are watched and polled,
+so the daemon is given a plan and the settings of the keys are let go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from monitor.config.models import Settings
+from monitor.poller import PollJob
+from monitor.providers import KeySettings
+from monitor.world import WatchedKey, watched_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The keys as they are watched and polled, and the settings of everything else.
+
+    ``settings.keys`` is empty here.
+    """
+
+    settings: Settings
+    watched: tuple[WatchedKey, ...]
+    jobs: tuple[PollJob, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The plan for *settings*."""
+        return cls(
+            settings=settings.without_keys(),
+            watched=tuple(watched_key(key) for key in settings.keys),
+            jobs=tuple(_job(key) for key in settings.keys),
+        )
+
+
+def _job(key: KeySettings) -> PollJob:
+    return PollJob(
+        name=key.name,
+        provider_name=key.provider,
+        provider=key.build(),
+        interval=key.interval,
+        timeout=key.timeout,
+    )
