@@ -37,7 +37,8 @@ class ProviderWatch:
         if (subject_id, "", Silent.name) in self._world.alerts:
             return True
         recovered = self._recovered_at.get(subject_id)
-        return recovered is not None and now - recovered < after
+        # A clock that was set back must not stretch this: what lies ahead is no recovery.
+        return recovered is not None and timedelta(0) <= now - recovered < after
 
     def outage(
         self, live: LiveKey, rule: Silent, verdict: Verdict, now: datetime, next_id: int

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, close, occur, step
-from monitor.core.ledger import LedgerState, Movement, advance, open_ledger
+from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
 from monitor.core.model import (
     Failure,
     KeyState,
@@ -53,6 +53,7 @@ class Pipeline:
         self._announcer = announcer
         self._watching_since = now
         self._providers = ProviderWatch(world)
+        self._speakers: dict[tuple[str, str], str] = {}  # of accounts: the key entered last
 
     # -- units of work ---------------------------------------------------------------------
 
@@ -143,19 +144,35 @@ class Pipeline:
     ) -> bool:
         meter = live.meters.get(reading.meter)
         same = meter is not None and meter.reading == reading
+        was_unlimited = meter is not None and meter.reading.balance is None
         if meter is None:
             meter = live.meters[reading.meter] = LiveMeter(reading=reading, at=at)
         self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
         meter.reading, meter.at = reading, at
-        if reading.balance is not None:
-            ledger, movement = self._enter(live.watched, reading, at, changes)
-            # Rules are pure: what was judged and did not move need not be judged again.
-            if not (same and meter.judged and movement is None):
-                self._judge_balance(
-                    live.watched, reading, at, changes, ledger=ledger, movement=movement
-                )
-                meter.judged = True
+        if not self._speaks(live.watched, reading.meter, at):
+            meter.judged = False
+            return not same
+        ledger, movement = self._enter(
+            live.watched, reading, at, changes, was_unlimited=was_unlimited
+        )
+        # Rules are pure: what was judged and did not move need not be judged again.
+        if ledger is not None and not (same and meter.judged and movement is None):
+            self._judge_balance(
+                live.watched, reading, at, changes, ledger=ledger, movement=movement
+            )
+            meter.judged = True
         return not same
+
+    def _speaks(self, watched: WatchedKey, meter: str, at: datetime) -> bool:
+        """Whether this reading counts for the account: one of its keys speaks at a time."""
+        slot = (watched.balance_subject.id, meter)
+        ledger = self.world.ledgers.get(slot)
+        speaker = self._speakers.get(slot, watched.name)
+        if ledger and not may_enter(watched.name, speaker, ledger, at, watched.interval):
+            return False
+        if watched.account:
+            self._speakers[slot] = watched.name
+        return True
 
     def _extend_run(
         self,
@@ -182,27 +199,36 @@ class Pipeline:
         changes.samples.append(meter.run)
 
     def _enter(
-        self, watched: WatchedKey, reading: MeterReading, at: datetime, changes: Changes
-    ) -> tuple[LedgerState, Movement | None]:
-        """Enter the balance into the ledger of the key's account (its own where it has none)."""
+        self,
+        watched: WatchedKey,
+        reading: MeterReading,
+        at: datetime,
+        changes: Changes,
+        *,
+        was_unlimited: bool,
+    ) -> tuple[LedgerState | None, Movement | None]:
+        """Enter the balance into the ledger of the key's account (its own where it has none).
+
+        Without a cap there is no amount to enter: the ledger, if there is one, stays as it was.
+        """
         slot = (watched.balance_subject.id, reading.meter)
-        balance = reading.balance
+        ledger, balance = self.world.ledgers.get(slot), reading.balance
         if balance is None:
-            raise ValueError("an unlimited meter has no ledger entry")
-        ledger = self.world.ledgers.get(slot)
-        movement = None
+            return ledger, None
+        movement: Movement | None = None
+        moved = True
         if ledger is None or ledger.unit != reading.unit:
             ledger = open_ledger(at, balance, reading.unit)
-            changes.ledgers.append(StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger))
+        elif was_unlimited:
+            ledger = reopen(ledger, at, balance)
         else:
             if at < ledger.at:  # polls end in order, so the clock was set back
                 ledger = replace(ledger, at=at, charges=())
             ledger, movement = advance(ledger, at, balance)
-            if movement is not None:
-                changes.ledgers.append(
-                    StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger)
-                )
+            moved = movement is not None
         self.world.ledgers[slot] = ledger
+        if moved:
+            changes.ledgers.append(StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger))
         return ledger, movement
 
     def _judge_balance(

@@ -101,6 +101,47 @@ def test_several_keys_of_one_account_raise_one_low_balance_alert() -> None:
     ]
 
 
+def test_one_key_speaks_for_an_account_so_that_an_old_answer_is_no_refund() -> None:
+    b = Bench([watched("a", account="main"), watched("b", account="main")])
+    for a_reads, b_reads in (("5000", "5000"), ("4000", "5000"), ("3000", "4000")):
+        b.read("a", a_reads)
+        b.pass_time(timedelta(minutes=2))
+        b.read("b", b_reads)  # a cache behind
+        b.pass_time(timedelta(minutes=3))
+    ledger = b.pipeline.world.ledgers["account:kie/main", "balance"]
+    assert (ledger.consumed_total, ledger.refunded_total) == (Decimal(2000), Decimal(0))
+    assert b.events == []
+
+
+def test_another_key_of_the_account_speaks_when_the_first_one_fails() -> None:
+    b = Bench([watched("a", account="main"), watched("b", account="main")])
+    b.read("a", "5000")
+    b.fail("a", Reason.UNAUTHORIZED)
+    b.pass_time(MINUTES)
+    assert said(b.read("b", "500")) == [("low_balance", "fired", "warning")]
+
+
+def test_a_meter_without_a_cap_any_more_is_not_low() -> None:
+    b = Bench([watched()])
+    b.read("studio", "500")
+    assert said(b.read("studio", None)) == [("low_balance", "resolved", "warning")]
+
+
+def test_a_new_cap_is_no_top_up() -> None:
+    b = Bench([watched()])
+    for balance in ("1500", None, "9000", "8000"):
+        assert b.read("studio", balance) == []
+    ledger = b.restart().pipeline.world.ledgers["key:studio", "balance"]
+    assert (ledger.topped_up_total, ledger.consumed_total) == (Decimal(0), Decimal(1000))
+
+
+def test_a_meter_that_never_had_a_cap_says_nothing() -> None:
+    b = Bench([watched()])
+    assert b.read("studio", None) == []
+    assert b.pipeline.world.ledgers == {}
+    assert said(b.read("studio", "50")) == [("low_balance", "fired", "critical")]
+
+
 def test_a_refused_key_is_told_at_once_and_resolves_with_the_next_reading() -> None:
     b = Bench([watched()])
     b.read("studio", "5000")

@@ -199,6 +199,9 @@ class Life:
 def check_balance(life: Life, key: str, balance: Decimal) -> None:
     """The alerts about a balance after a reading of it: warning below 1000, critical below 100."""
     subject = BALANCE_OF[key]
+    if life.world.ledgers[subject, "balance"].at != life.now:
+        assert key in {"a", "b"}, "only another key of its account may keep a reading out"
+        return
     opened = {
         rule: alert.severity for (s, _, rule), alert in life.world.alerts.items() if s == subject
     }
@@ -291,9 +294,9 @@ def a_life() -> Iterator[Life]:
             life.store.close()
 
 
-def do(life: Life, step: Step) -> None:
+def do(life: Life, step: Step, *, without: str = "") -> None:
     word, name, number = step
-    members = [k.name for k in KEYS if name in (k.name, k.provider, "")]
+    members = [k.name for k in KEYS if name in (k.name, k.provider, "") and k.name != without]
     if word == "poll":
         for key in members:
             life.poll(key)
@@ -339,6 +342,20 @@ NIGHT: list[Step] = [
 ]
 
 
+SET_BACK_AFTER_AN_OUTAGE: list[Step] = [
+    ("poll", "", 0),
+    ("fail", "kie", 0),
+    ("sleep", "", 8),
+    ("fail", "kie", 1),
+    ("sleep", "", 8),
+    ("poll", "", 0),
+    ("sleep", "", 1),
+    ("clock", "", -172_800),
+    ("fail", "c", 0),
+    ("sleep", "", 8),
+    ("fail", "c", 0),
+    ("sleep", "", 12),
+]
 SLID_BACK: list[Step] = [
     ("sleep", "", 15),
     ("clock", "", -172_800),
@@ -350,6 +367,7 @@ SLID_BACK: list[Step] = [
 @given(st.lists(steps, max_size=40))
 @example(OUTAGE)
 @example(SLID_BACK)
+@example(SET_BACK_AFTER_AN_OUTAGE)
 @example(NIGHT)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_life_tells_what_happened_once_and_keeps_it(life_steps: list[Step]) -> None:
@@ -367,13 +385,16 @@ def test_every_life_tells_what_happened_once_and_keeps_it(life_steps: list[Step]
 def test_a_daemon_that_is_restarted_all_the_time_tells_the_same_of_balances(
     life_steps: list[Step], restarts: list[bool]
 ) -> None:
-    """Restarts with everything written change nothing about balances, whenever they come."""
+    """Restarts with everything written change nothing about balances, whenever they come.
+
+    One of the two keys of the account stays out: which of them speaks is chosen anew at a start.
+    """
     told = []
     for restarting in (False, True):
         with a_life() as life:
             for step, restart in zip(life_steps, restarts, strict=False):
                 if step[0] not in ("stop", "kill", "write"):
-                    do(life, step)
+                    do(life, step, without="b")
                 if restart and restarting:
                     life.restart(killed=False)
                 elif restart:
