@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from monitor.core.alerts import Transition
+from monitor.core.alerts import Slot, Transition, step
 from monitor.core.model import Change, Event, Notification, Severity
+from monitor.core.rules.base import Verdict
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World
 
@@ -64,6 +65,13 @@ class Announcer:
         """The newest notification's identity."""
         return self._notification_id
 
+    def step(self, slot: Slot, verdict: Verdict, now: datetime, changes: Changes) -> None:
+        """Let *verdict* move the alert of *slot*, and tell what follows."""
+        alert = self._world.alert(slot)
+        transition = step(slot, alert, verdict, now=now, next_id=self.next_alert_id)
+        if transition is not None:
+            self.apply(transition, changes)
+
     def apply(self, transition: Transition, changes: Changes) -> None:
         """Move the alert on in memory, record the change, and enqueue it for the channels."""
         alert = transition.alert
@@ -84,7 +92,8 @@ class Announcer:
             alert.subject.label,
         )
         if event.told and (self._tell_resolved or event.change is not Change.RESOLVED):
-            self._enqueue(event, alert.worst, changes)
+            ended = event.change is Change.RESOLVED
+            self._enqueue(event, alert.severities if ended else (alert.severity,), changes)
 
     def close_group(self, notification_id: int) -> None:
         """The outbox is about to send this one: what happens from now on is another message."""
@@ -110,11 +119,11 @@ class Announcer:
             facts=alert.facts,
         )
 
-    def _enqueue(self, event: Event, severity: Severity, changes: Changes) -> None:
-        """Add the event to the waiting notification of every channel that wants it."""
+    def _enqueue(self, event: Event, severities: Iterable[Severity], changes: Changes) -> None:
+        """Add the event to the waiting notification of every channel that wants one of these."""
         keys, tags = self._concerned(event)
         for route in self._routes:
-            if route.matches(severity, keys, tags):
+            if any(route.matches(severity, keys, tags) for severity in severities):
                 notification = self._grouped(route.name, event)
                 self._groups[route.name] = notification
                 changes.notifications.append(notification)

@@ -227,7 +227,7 @@ class Daemon:
         self._last_sweep = (now, steady)
         if abs(step) > CLOCK_STEP:
             log.warning("the wall clock was set by %s", step)
-            self._pipeline.clock_stepped(step, now)
+            self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
 
     async def _adopt(self) -> None:

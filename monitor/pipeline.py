@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.announcer import Announcer
-from monitor.core.alerts import Slot, close, occur, step
-from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
+from monitor.balances import Balances
+from monitor.core.alerts import Slot, close
 from monitor.core.model import (
     Failure,
     KeyState,
@@ -24,17 +24,20 @@ from monitor.core.model import (
     Sample,
     Why,
 )
-from monitor.core.rules import KeyView, MeterView, RuleParameters, Silent, Verdict
+from monitor.core.rules import KeyView, RuleParameters, Silent
 from monitor.core.rules.base import State
 from monitor.outages import ProviderWatch
-from monitor.store.base import Changes, StoredKey, StoredLedger
-from monitor.world import LiveKey, LiveMeter, WatchedKey, World
+from monitor.store.base import Changes, StoredKey
+from monitor.world import LiveKey, LiveMeter, World
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = timedelta(minutes=1)
 """Times alone (a key that goes on answering the same) are written at most this often; what a
 ``kill -9`` can lose is the last minute of "still the same", never a change."""
+
+METER_KEPT = timedelta(days=1)
+"""A meter that a provider stops showing is forgotten, with its alert, after this time."""
 
 RUN_GAP_INTERVALS = 3
 """Equal balances belong to one run while no more than this many intervals lie between them."""
@@ -53,7 +56,7 @@ class Pipeline:
         self._announcer = announcer
         self._watching_since = now
         self._providers = ProviderWatch(world)
-        self._speakers: dict[tuple[str, str], str] = {}  # of accounts: the key entered last
+        self._balances = Balances(world, announcer)
 
     # -- units of work ---------------------------------------------------------------------
 
@@ -101,8 +104,9 @@ class Pipeline:
                 self._save_key(live, changes, last)
         return changes
 
-    def clock_stepped(self, by: timedelta, now: datetime) -> None:
+    def clock_stepped(self, by: timedelta, now: datetime) -> Changes:
         """The wall clock was set by *by*: what was measured before must not count as silence."""
+        changes = Changes()
         self._watching_since = now
         for live in self.world.keys.values():
             state = live.state
@@ -112,6 +116,9 @@ class Pipeline:
                 refused_since=_shifted(state.refused_since, by),
                 last_success_at=_not_after(state.last_success_at, now),
             )
+            if state.failing_since is not None:
+                self._save_key(live, changes, now)
+        return changes
 
     # -- one reading ------------------------------------------------------------------------
 
@@ -127,6 +134,8 @@ class Pipeline:
             changed |= self._observe_meter(
                 live, meter, reading.at, changes, unbroken=answered_before
             )
+        if len(live.meters) > len(reading.meters):
+            changed |= self._forget_meters(live, reading, changes)
         silent = (live.watched.subject.id, "", Silent.name)
         if not answered_before or silent in self.world.alerts:
             self._judge_health(live, reading.at, changes)
@@ -149,30 +158,38 @@ class Pipeline:
             meter = live.meters[reading.meter] = LiveMeter(reading=reading, at=at)
         self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
         meter.reading, meter.at = reading, at
-        if not self._speaks(live.watched, reading.meter, at):
+        if not self._balances.speaks(live.watched, reading.meter, at):
             meter.judged = False
             return not same
-        ledger, movement = self._enter(
+        ledger, movement = self._balances.enter(
             live.watched, reading, at, changes, was_unlimited=was_unlimited
         )
         # Rules are pure: what was judged and did not move need not be judged again.
         if ledger is not None and not (same and meter.judged and movement is None):
-            self._judge_balance(
+            self._balances.judge(
                 live.watched, reading, at, changes, ledger=ledger, movement=movement
             )
             meter.judged = True
         return not same
 
-    def _speaks(self, watched: WatchedKey, meter: str, at: datetime) -> bool:
-        """Whether this reading counts for the account: one of its keys speaks at a time."""
-        slot = (watched.balance_subject.id, meter)
-        ledger = self.world.ledgers.get(slot)
-        speaker = self._speakers.get(slot, watched.name)
-        if ledger and not may_enter(watched.name, speaker, ledger, at, watched.interval):
-            return False
-        if watched.account:
-            self._speakers[slot] = watched.name
-        return True
+    def _forget_meters(self, live: LiveKey, reading: Reading, changes: Changes) -> bool:
+        """Let go of meters that the provider has not shown for a day, and of their alerts."""
+        shown = {meter.meter for meter in reading.meters}
+        gone = [
+            name
+            for name, meter in live.meters.items()
+            if name not in shown and reading.at - meter.at > METER_KEPT
+        ]
+        for name in gone:
+            del live.meters[name]
+        mine = {live.watched.subject.id, live.watched.balance_subject.id}
+        others = list(self.world.keys_of_account(live.watched.balance_subject))
+        for alert in list(self.world.alerts.values()):
+            unseen = alert.meter in gone and not any(alert.meter in k.meters for k in others)
+            if unseen and alert.subject.id in mine:
+                ended = close(alert, alert.facts, Why.UNWATCHED, reading.at)
+                self._announcer.apply(ended, changes)
+        return bool(gone)
 
     def _extend_run(
         self,
@@ -197,82 +214,6 @@ class Pipeline:
                 changes.samples.append(run)
             meter.run = _sample(live.watched.name, reading, at, at)
         changes.samples.append(meter.run)
-
-    def _enter(
-        self,
-        watched: WatchedKey,
-        reading: MeterReading,
-        at: datetime,
-        changes: Changes,
-        *,
-        was_unlimited: bool,
-    ) -> tuple[LedgerState | None, Movement | None]:
-        """Enter the balance into the ledger of the key's account (its own where it has none).
-
-        Without a cap there is no amount to enter: the ledger, if there is one, stays as it was.
-        """
-        slot = (watched.balance_subject.id, reading.meter)
-        ledger, balance = self.world.ledgers.get(slot), reading.balance
-        if balance is None:
-            return ledger, None
-        movement: Movement | None = None
-        moved = True
-        if ledger is None or ledger.unit != reading.unit:
-            ledger = open_ledger(at, balance, reading.unit)
-        elif was_unlimited:
-            ledger = reopen(ledger, at, balance)
-        else:
-            if at < ledger.at:  # polls end in order, so the clock was set back
-                ledger = replace(ledger, at=at, charges=())
-            ledger, movement = advance(ledger, at, balance)
-            moved = movement is not None
-        self.world.ledgers[slot] = ledger
-        if moved:
-            changes.ledgers.append(StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger))
-        return ledger, movement
-
-    def _judge_balance(
-        self,
-        watched: WatchedKey,
-        reading: MeterReading,
-        at: datetime,
-        changes: Changes,
-        *,
-        ledger: LedgerState,
-        movement: Movement | None,
-    ) -> None:
-        """The balance rules in the order in which they tell one story."""
-        rules = watched.rules
-
-        def slot_and_view(rule: RuleParameters) -> tuple[Slot, MeterView]:
-            slot = Slot(subject=watched.balance_subject, meter=reading.meter, rule=rule.name)
-            alert = self.world.alert(slot)
-            view = MeterView(
-                reading=reading,
-                at=at,
-                ledger=ledger,
-                movement=movement,
-                firing=alert.severity if alert else None,
-                top_up_url=watched.top_up_url,
-            )
-            return slot, view
-
-        if rules.topped_up is not None and movement is not None:
-            slot, view = slot_and_view(rules.topped_up)
-            verdict = rules.topped_up.judge(view)
-            event = occur(slot, verdict, now=at, next_id=self._announcer.next_alert_id)
-            if event is not None:
-                self._announcer.apply(event, changes)
-        exhausted = False
-        if rules.exhausted is not None:
-            slot, view = slot_and_view(rules.exhausted)
-            verdict = rules.exhausted.judge(view)
-            exhausted = verdict.state is State.BREACH
-            self._step(slot, verdict, at, changes)
-        # "Exhausted" already says it all: low_balance waits until there is a balance again.
-        if rules.low_balance is not None and not exhausted:
-            slot, view = slot_and_view(rules.low_balance)
-            self._step(slot, rules.low_balance.judge(view), at, changes)
 
     # -- health -----------------------------------------------------------------------------
 
@@ -322,16 +263,22 @@ class Pipeline:
         rules = live.watched.rules
         if rules.rejected is not None:
             slot = _key_slot(live, rules.rejected)
-            self._step(slot, rules.rejected.judge(self._key_view(live, slot, now)), now, changes)
+            self._announcer.step(
+                slot, rules.rejected.judge(self._key_view(live, slot, now)), now, changes
+            )
         if rules.silent is not None and live.state.reason is None:
             slot = _key_slot(live, rules.silent)
-            self._step(slot, rules.silent.judge(self._key_view(live, slot, now)), now, changes)
+            self._announcer.step(
+                slot, rules.silent.judge(self._key_view(live, slot, now)), now, changes
+            )
 
     def _may_be_silent(self, live: LiveKey, rule: Silent, now: datetime) -> bool:
         """A cheap first look, so that a sweep over many healthy keys costs next to nothing."""
         state = live.state
         since = state.failing_since or state.last_success_at or self._watching_since
-        return now - since >= rule.after and state.refused_since is None
+        if state.refused_since is not None and live.watched.rules.rejected is not None:
+            return False
+        return now - since >= rule.after
 
     def _judge_silence(self, live: LiveKey, rule: Silent, now: datetime, changes: Changes) -> None:
         if self._providers.speaks_for(live, rule.after, now):
@@ -343,7 +290,7 @@ class Pipeline:
             if outage is not None:
                 self._announcer.apply(outage, changes)
                 return
-        self._step(slot, verdict, now, changes)
+        self._announcer.step(slot, verdict, now, changes)
 
     def _key_view(self, live: LiveKey, slot: Slot, now: datetime) -> KeyView:
         alert = self.world.alert(slot)
@@ -354,17 +301,12 @@ class Pipeline:
             watching_since=self._watching_since,
             interval_seconds=live.watched.interval.total_seconds(),
             firing=alert.severity if alert else None,
+            refusal_is_told=live.watched.rules.rejected is not None,
             last_balance=meter.reading.balance if meter else None,
             unit=meter.reading.unit if meter else "",
         )
 
     # -- shared ------------------------------------------------------------------------------
-
-    def _step(self, slot: Slot, verdict: Verdict, now: datetime, changes: Changes) -> None:
-        alert = self.world.alert(slot)
-        transition = step(slot, alert, verdict, now=now, next_id=self._announcer.next_alert_id)
-        if transition is not None:
-            self._announcer.apply(transition, changes)
 
     def _watched_slots(self) -> set[tuple[str, str]]:
         """(subject id, rule) of everything that the configuration asks to judge."""

@@ -21,12 +21,11 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Where an alert belongs, and the parameters it is judged by."""
+    """Where an alert belongs."""
 
     subject: Subject
     meter: str
     rule: str
-    fingerprint: str = ""
 
 
 def step(
@@ -47,7 +46,7 @@ def step(
     if alert is None:
         opened = _open(slot, verdict.facts, severity, now, next_id)
         return Transition(alert=opened, change=Change.FIRED, why=Why.NEW, told=True)
-    return _move(slot, alert, verdict.facts, severity, now)
+    return _move(alert, verdict.facts, severity, now)
 
 
 def occur(slot: Slot, verdict: Verdict, *, now: datetime, next_id: int) -> Transition | None:
@@ -76,13 +75,11 @@ def _open(slot: Slot, facts: Facts, severity: Severity, now: datetime, next_id: 
         opened_at=now,
         changed_at=now,
         facts=facts,
-        fingerprint=slot.fingerprint,
+        severities=(severity,),
     )
 
 
-def _move(
-    slot: Slot, alert: Alert, facts: Facts, severity: Severity, now: datetime
-) -> Transition | None:
+def _move(alert: Alert, facts: Facts, severity: Severity, now: datetime) -> Transition | None:
     if severity is alert.severity:
         return None
     moved = replace(
@@ -91,8 +88,9 @@ def _move(
         worst=max(alert.worst, severity, key=lambda s: s.rank),
         changed_at=now,
         facts=facts,
-        fingerprint=slot.fingerprint,
     )
-    if severity.rank > alert.severity.rank:
-        return Transition(alert=moved, change=Change.ESCALATED, why=Why.WORSE, told=True)
-    return Transition(alert=moved, change=Change.EASED, why=Why.BETTER, told=False)
+    if severity.rank < alert.severity.rank:
+        return Transition(alert=moved, change=Change.EASED, why=Why.BETTER, told=False)
+    if severity not in alert.severities:
+        moved = replace(moved, severities=(*alert.severities, severity))
+    return Transition(alert=moved, change=Change.ESCALATED, why=Why.WORSE, told=True)

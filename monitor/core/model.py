@@ -238,8 +238,8 @@ class Facts:
 class Alert:
     """One episode of breach of (subject, meter, rule); open while ``resolved_at`` is None.
 
-    ``severity`` is the present one, ``worst`` the worst of the episode; ``fingerprint`` tells with
-    which rule parameters it was last judged.
+    ``severity`` is the present one, ``worst`` the worst of the episode; ``severities`` are those
+    that the channels were told, so that whoever heard of the trouble hears of its end.
     """
 
     id: int
@@ -252,7 +252,7 @@ class Alert:
     changed_at: datetime
     resolved_at: datetime | None = None
     facts: Facts
-    fingerprint: str = ""
+    severities: tuple[Severity, ...] = ()
 
     @property
     def slot(self) -> tuple[str, str, str]:

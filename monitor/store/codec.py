@@ -22,6 +22,7 @@ from monitor.core.model import (
     Outage,
     Reason,
     Sample,
+    Severity,
     Subject,
 )
 from monitor.store.base import StoredKey, StoredLedger
@@ -253,7 +254,7 @@ def alert_row(alert: Alert) -> Bind:
         "changed_at": alert.changed_at,
         "resolved_at": alert.resolved_at,
         "facts": encode_facts(alert.facts),
-        "fingerprint": alert.fingerprint,
+        "severities": ",".join(alert.severities),
     }
 
 
@@ -270,7 +271,7 @@ def alert_of(row: Row[Any]) -> Alert:
         changed_at=row.changed_at,
         resolved_at=row.resolved_at,
         facts=decode_facts(row.facts),
-        fingerprint=row.fingerprint,
+        severities=tuple(Severity(word) for word in row.severities.split(",") if word),
     )
 
 

@@ -127,7 +127,7 @@ alerts = Table(
     Column("changed_at", Moment, nullable=False),
     Column("resolved_at", Moment),
     Column("facts", Words, nullable=False),
-    Column("fingerprint", Words, nullable=False),
+    Column("severities", Words, nullable=False),
 )
 Index(
     "alerts_open",

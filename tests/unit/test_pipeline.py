@@ -331,3 +331,41 @@ def test_a_channel_hears_only_what_it_asked_for_and_the_end_of_it() -> None:
         ("low_balance", "resolved", "critical"),
     ]
     assert [by_id[i].subject.key for i in told["b-team"]] == ["b"]
+
+
+def test_a_channel_that_heard_of_the_trouble_hears_of_its_end() -> None:
+    b = Bench([watched()], channels=[Channel("calm", (Severity.WARNING,))])
+    b.read("studio", "500")
+    b.read("studio", "50")
+    b.read("studio", "9000")
+    told = [said([e])[0] for e in b.events if e.id in b.notifications[1].event_ids]
+    assert told == [("low_balance", "fired", "warning"), ("low_balance", "resolved", "critical")]
+
+
+def test_a_refused_key_is_silent_where_the_rule_rejected_is_off() -> None:
+    b = Bench([watched(rules=Rules.model_validate({"rejected": None}))])
+    b.read("studio", "5000")
+    for _ in range(5):
+        b.pass_time(MINUTES)
+        b.fail("studio", Reason.UNAUTHORIZED)
+    assert said(b.events) == [("silent", "fired", "warning")]
+
+
+def test_a_meter_that_is_gone_for_a_day_ends_its_alert_without_a_message() -> None:
+    b = Bench([watched()])
+    b.read("studio", "50", meter="old")
+    b.now += timedelta(hours=23)
+    assert said(b.read("studio", "5000", meter="new")) == []
+    b.now += timedelta(hours=2)
+    [gone] = b.read("studio", "5000", meter="new")
+    assert (gone.meter, gone.why, gone.told) == ("old", Why.UNWATCHED, False)
+    assert list(b.pipeline.world.keys["studio"].meters) == ["new"]
+
+
+def test_the_end_of_the_trouble_at_a_step_of_the_clock_is_remembered_over_a_restart() -> None:
+    b = Bench([watched()])
+    b.fail("studio", Reason.TIMEOUT)
+    step = timedelta(hours=2)
+    b.now += step
+    b.take(b.pipeline.clock_stepped(step, b.now))
+    assert b.stored["studio"].state.failing_since == b.now

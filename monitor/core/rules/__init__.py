@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from pydantic import BaseModel
 
 from monitor.core.fields import STRICT
@@ -27,11 +25,6 @@ class Rules(BaseModel):
     topped_up: ToppedUp | None = ToppedUp()
 
 
-def fingerprint(rule: RuleParameters) -> str:
-    """A short checksum of a rule's parameters, kept with an alert that was judged by them."""
-    return hashlib.sha256(rule.model_dump_json().encode()).hexdigest()[:12]
-
-
 __all__ = [
     "Exhausted",
     "KeyView",
@@ -44,5 +37,4 @@ __all__ = [
     "State",
     "ToppedUp",
     "Verdict",
-    "fingerprint",
 ]

@@ -64,13 +64,17 @@ class MeterView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyView:
-    """What a key rule sees: the key's health, and since when this process watches it."""
+    """What a key rule sees: the key's health, and since when this process watches it.
+
+    ``refusal_is_told``: the rule ``rejected`` is on and speaks for refused keys.
+    """
 
     state: KeyState
     now: datetime
     watching_since: datetime
     interval_seconds: float
     firing: Severity | None
+    refusal_is_told: bool = True
     last_balance: Decimal | None = None
     unit: str = ""
 

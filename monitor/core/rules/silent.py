@@ -37,7 +37,7 @@ class Silent(RuleParameters):
         a restart nothing is known until polls have failed or the time has passed again.
         """
         state = view.state
-        if state.refused_since is not None:
+        if state.refused_since is not None and view.refusal_is_told:
             return Verdict.unknown()  # has its own alert: rejected
         if self._keeps_failing(view) or self._is_unpolled(view):
             return Verdict.breach(Severity.WARNING, _facts(view))

@@ -148,7 +148,7 @@ alerts = st.builds(
     changed_at=moments,
     resolved_at=maybe(moments),
     facts=facts,
-    fingerprint=texts,
+    severities=st.lists(severities, unique=True).map(tuple),
 )
 events = st.builds(
     Event,

@@ -91,6 +91,7 @@ def test_a_new_alert_says_where_since_when_and_why() -> None:
         opened_at=NOW,
         changed_at=NOW,
         facts=FEW,
+        severities=(Severity.WARNING,),
     )
     assert alert.slot == ("key:studio", "balance", "low_balance")
 

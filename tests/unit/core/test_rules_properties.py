@@ -155,7 +155,7 @@ def test_noise_around_a_share_is_one_episode_through_the_ledger(
 
 @given(
     st.integers(min_value=1_000, max_value=10**9),
-    st.lists(st.integers(min_value=-99, max_value=99), max_size=60),
+    st.lists(st.integers(min_value=-49, max_value=49), max_size=60),
 )
 def test_noise_around_nothing_is_one_exhaustion(level: int, steps: list[int]) -> None:
     full = Decimal(level)

@@ -102,7 +102,7 @@ def _create_alerts() -> None:
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("resolved_at", sa.BigInteger()),
         sa.Column("facts", sa.Text(), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("severities", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     still_open = sa.text("resolved_at IS NULL")
