@@ -161,7 +161,7 @@ class _Pen(ABC):
         shown = kept[len(opening) :]
         hidden = [story.name for story in message.stories[len(shown) :]]
         cut = sum(len(a) < len(b) for a, b in zip(shown, stories, strict=False))
-        used = length(self._join(kept)) + length(self.between_blocks)
+        used = length(self._join(kept)) + self._longest_gap()
         return self._join([*kept, *self._trailer(hidden, cut, room - used)])
 
     def _lines(self, message: Message, number: int) -> list[str]:
@@ -179,7 +179,7 @@ class _Pen(ABC):
         """First lines of as many blocks as fit, then their further lines, in order."""
         kept: list[list[str]] = []
         for lines in blocks:
-            room -= length(self.block(lines[:1])) + length(self.between_blocks)
+            room -= length(self.block(lines[:1])) + self._longest_gap()
             if room < 0:
                 return kept
             kept.append(lines[:1])
@@ -190,6 +190,10 @@ class _Pen(ABC):
                     return kept
                 chosen.append(line)
         return kept
+
+    def _longest_gap(self) -> int:
+        """Room to keep between two blocks, whichever way they are joined."""
+        return max(length(self.between_blocks), length(self.between_lines))
 
     def _join(self, blocks: Sequence[list[str]]) -> str:
         """Blocks one after the other; lonely lines stand close together, as in a list."""

@@ -88,6 +88,7 @@ class Life:
         )
         self.pipeline = Pipeline(self.world, announcer, self.now)
         self.started = self.stepped = self.steady
+        self.slipped = timedelta(0)
         self.answered, self.failed = {}, {}
         self.refused = {k for k, live in self.world.keys.items() if live.state.refused_since}
         self.unwritten: list[Changes] = []
@@ -156,8 +157,10 @@ class Life:
         self.offset += by
         self.steady += timedelta(seconds=5)
         if abs(by) > STEP_NOTICED:
-            self.pipeline.clock_stepped(by, self.now)
+            self.take(self.pipeline.clock_stepped(by, self.now))
             self.stepped = self.steady
+        else:
+            self.slipped += abs(by)
         self.sweep()
 
     def sweep(self) -> None:
@@ -175,11 +178,12 @@ class Life:
                 assert told & {f"key:{key.name}", f"provider:{key.provider}"}
 
     def is_quiet(self, key: str) -> bool:
-        """No reading for the time of the rule, less what a clock set by seconds may cost."""
+        """No reading for the time of the rule, less what a clock set by seconds has cost."""
+        enough = AFTER - self.slipped - timedelta(seconds=10)
         since = self.answered.get(key)
         if since is None:  # nothing in this process: a failed poll confirms, or time passes
-            return bool(self.failed.get(key)) or self.steady - self.started >= AFTER - STEP_NOTICED
-        return self.steady - since >= AFTER - 2 * STEP_NOTICED
+            return bool(self.failed.get(key)) or self.steady - self.started >= enough
+        return self.steady - since >= enough
 
     def has_long_failed(self, key: str, provider: str) -> bool:
         """Failing for so long that somebody must have been told, whatever the clock did; after a
