@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
 from monitor.core.model import Failure, Reading
-from monitor.limits import Gate
+from monitor.limits import Gate, Limit
 from monitor.providers.base import KeySettings, PollError, Provider
 from monitor.providers.http import HttpClient
 from monitor.queries import to_json
@@ -124,14 +125,15 @@ class _Round:
     async def run(self, keys: Sequence[KeySettings]) -> Mapping[str, Reading | Failure]:
         """The observation of each key, by name."""
         self._progress(0)
+        providers = [key.build() for key in keys]
+        self._open_gates(keys, providers)
         async with asyncio.TaskGroup() as group:
-            for key in keys:
-                group.create_task(self._poll(key))
+            for key, provider in zip(keys, providers, strict=True):
+                group.create_task(self._poll(key, provider))
         return self._polls
 
-    async def _poll(self, key: KeySettings) -> None:
-        provider = key.build()
-        gate = self._gate(key, provider)
+    async def _poll(self, key: KeySettings, provider: Provider) -> None:
+        gate = self._gates[provider.limit_group]
         turn = asyncio.Event()
         gate.submit(turn)
         await turn.wait()
@@ -150,14 +152,18 @@ class _Round:
             )
         return Reading(key=key.name, at=datetime.now(UTC), meters=meters)
 
-    def _gate(self, key: KeySettings, provider: Provider) -> Gate[asyncio.Event]:
-        group = provider.limit_group
-        if group not in self._gates:
-            limit = self._settings.limit(key.provider, group)
+    def _open_gates(self, keys: Sequence[KeySettings], providers: Sequence[Provider]) -> None:
+        """One gate per limit group, as wide as the daemon opens it."""
+        members: defaultdict[str, list[KeySettings]] = defaultdict(list)
+        for key, provider in zip(keys, providers, strict=True):
+            members[provider.limit_group].append(key)
+        for group, sharing in members.items():
+            found = self._settings.limit(sharing[0].provider, group)
+            limit = Limit(rate=found.rate, concurrency=found.concurrency)
+            rate = limit.rate_for(sum(1 / key.interval.total_seconds() for key in sharing))
             self._gates[group] = Gate(
-                rate=limit.rate, concurrency=limit.concurrency, launch=asyncio.Event.set
+                rate=rate, concurrency=limit.concurrency, launch=asyncio.Event.set
             )
-        return self._gates[group]
 
 
 def _progress(total: int) -> Callable[[int], None]:

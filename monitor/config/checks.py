@@ -116,18 +116,18 @@ def _takes(channel: ChannelSettings, key: KeySettings) -> bool:
 
 
 def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
-    """The keys of a limit group ask for no more polls than its limit lets through."""
+    """The keys of a limit group ask for no more polls than a configured rate lets through."""
     wanted: defaultdict[tuple[str, str], float] = defaultdict(float)
     for position, group in groups.items():
         key = settings.keys[position]
         wanted[key.provider, group] += 1 / key.interval.total_seconds()
     for (provider, group), rate in wanted.items():
-        limit = settings.limit(provider, group)
-        if rate > limit.rate:
+        allowed = settings.limit(provider, group).rate
+        if allowed is not None and rate > allowed:
             findings.warning(
                 ("limits", group if group in settings.limits else provider),
                 f"the keys of {group} ask for {rate:.4g} polls per second and its rate is"
-                f" {limit.rate:.4g}: polls will be late; raise interval or limits.{group}.rate",
+                f" {allowed:.4g}: polls will be late; raise interval or limits.{group}.rate",
             )
 
 

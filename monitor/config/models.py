@@ -203,10 +203,14 @@ class Limit(BaseModel):
 
     model_config = STRICT
 
-    rate: float = Field(
-        default=20, gt=0, le=100_000, allow_inf_nan=False, description="polls started per second"
+    rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="polls started per second; none: twice what the schedule asks, at least 20",
     )
-    concurrency: int = Field(default=20, ge=1, le=10_000, description="polls in flight at once")
+    concurrency: int = Field(default=100, ge=1, le=10_000, description="polls in flight at once")
 
 
 class Http(BaseModel):
@@ -302,4 +306,5 @@ class Settings(BaseModel):
         if own is None:
             return common
         given = {name: getattr(own, name) for name in own.model_fields_set}
-        return common.model_copy(update=given)
+        written = {name: value for name, value in given.items() if value is not None}
+        return common.model_copy(update=written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -63,6 +64,16 @@ def test_exit_codes_follow_the_plugin_convention(
 def test_below_the_warning_limit_only_is_a_warning(cli: Any, keys: list[dict[str, Any]]) -> None:
     cli.configure(keys=keys, rules={"low_balance": {"warning": 500, "critical": 100}})
     assert cli("check", "low").exit_code == 1
+
+
+def test_many_keys_are_not_polled_slower_than_their_schedule_asks(
+    cli: Any, keys: list[dict[str, Any]]
+) -> None:
+    full = keys[0] | {"interval": "1s", "timeout": "1s"}
+    cli.configure(keys=[full | {"name": f"key-{n}"} for n in range(200)])
+    started = time.monotonic()
+    assert cli("check").exit_code == 0
+    assert time.monotonic() - started < 8  # about 1 s; at 20 per second it were 10
 
 
 def test_a_misspelt_key_is_told_with_the_name_that_was_meant(configured: Any) -> None:

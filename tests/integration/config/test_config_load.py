@@ -230,6 +230,12 @@ def test_what_an_operator_would_want_to_know_is_a_warning(
     assert found.count(warning) == 1, found
 
 
+def test_ten_thousand_keys_every_half_minute_need_no_limits(tmp_path: Path) -> None:
+    entries = "".join(f"  - {{name: k-{n}, key: ${{K}}, interval: 30s}}\n" for n in range(10_000))
+    channels = "channels: [{name: ops, url: 'console:'}]\n"
+    assert loaded(tmp_path, f"{channels}keys:\n{entries}", K=SECRET).warnings == ()
+
+
 def test_a_mistake_hides_no_other(tmp_path: Path) -> None:
     text = """
 keys:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+import monitor.limits
 from monitor.config.models import ChannelSettings, Defaults, Settings, Web
 from monitor.config.rules import merged, switched
 from monitor.core.model import Severity
@@ -116,8 +117,18 @@ def test_limits_come_from_the_group_then_the_provider_then_the_default() -> None
     assert found.limit("json", "elsewhere").model_dump() == {"rate": 7, "concurrency": 3}
 
 
-def test_limits_have_defaults_without_any_entry() -> None:
-    assert settings().limit("kie", "api.kie.ai").model_dump() == {"rate": 20, "concurrency": 20}
+def test_without_any_entry_the_rate_follows_the_schedule() -> None:
+    assert settings().limit("kie", "api.kie.ai").model_dump() == {"rate": None, "concurrency": 100}
+
+
+def test_an_empty_rate_is_as_if_it_were_not_there() -> None:
+    found = settings(limits={"default": {"rate": 7}, "kie": {"rate": None, "concurrency": 1}})
+    assert found.limit("kie", "api.kie.ai").model_dump() == {"rate": 7, "concurrency": 1}
+
+
+def test_limits_are_by_default_those_of_the_poller() -> None:
+    found = settings().limit("kie", "api.kie.ai")
+    assert monitor.limits.Limit(**found.model_dump()) == monitor.limits.Limit()
 
 
 def test_the_defaults_of_keys_are_bounded_as_the_keys_themselves() -> None:
