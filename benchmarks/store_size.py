@@ -96,8 +96,8 @@ def measure_size(days: int, keys: int) -> None:
         store = open_store(f"sqlite://{path}", lock=True)
         sizes = list(live(store, path, days, keys))
         store.close()
-    full = sizes[RETENTION.samples_days - 1]
-    older, newest = sizes[-1 - (days - RETENTION.samples_days) // 2], sizes[-1]
+    full = sizes[RETENTION.samples.days - 1]
+    older, newest = sizes[-1 - (days - RETENTION.samples.days) // 2], sizes[-1]
     per_full = full.used / full.rows
     thinned_rows = newest.rows - older.rows
     per_thinned = (newest.used - older.used) / thinned_rows
@@ -107,8 +107,8 @@ def measure_size(days: int, keys: int) -> None:
     print(f"a thinned sample          {per_thinned:8.1f} bytes")
     print(f"thinned samples           {per_key_day:8.1f} a day and key (of {MINUTES_PER_DAY})")
     print(f"measured in all           {newest.used / 1024**2:8.1f} MiB, {newest.rows:,} rows")
-    full_rows = YEAR_KEYS * MINUTES_PER_DAY * (RETENTION.samples_days + 1)
-    year_rows = YEAR_KEYS * per_key_day * (YEAR_DAYS - RETENTION.samples_days - 1)
+    full_rows = YEAR_KEYS * MINUTES_PER_DAY * (RETENTION.samples.days + 1)
+    year_rows = YEAR_KEYS * per_key_day * (YEAR_DAYS - RETENTION.samples.days - 1)
     total = full_rows * per_full + year_rows * per_thinned
     print(
         f"a year of {YEAR_KEYS:,} keys       {full_rows:,} full + {year_rows:,.0f} thinned"
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=20)
     parser.add_argument("--days", type=int, default=45, help="at least 20")
     options = parser.parse_args()
-    if options.days <= RETENTION.samples_days + 5:
+    if options.days <= RETENTION.samples.days + 5:
         sys.exit("--days must be at least 20, or nothing is thinned")
     measure_size(options.days, options.keys)
     for keys in (1_000, 10_000):

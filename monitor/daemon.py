@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = timedelta(seconds=5)
 ADOPT_EVERY = timedelta(seconds=10)
-THIN_EVERY = timedelta(minutes=10)
+THIN_EVERY = timedelta(seconds=10)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
 
@@ -246,20 +246,17 @@ class Daemon:
         self._outbox.accept(revived, events)
 
     async def _thin(self) -> None:
+        """Drop what retention no longer keeps, piece by piece, so that writing never waits long."""
         keep = self.settings.retention
-        retention = Retention(
-            samples_days=keep.samples.days,
-            thinned_days=keep.thinned.days,
-            records_days=keep.records.days,
-        )
-        now = self.clock.now()
+        retention = Retention(samples=keep.samples, thinned=keep.thinned, records=keep.records)
+        now, total = self.clock.now(), 0
         try:
-            dropped = await self._recorder.call(lambda store: store.thin(now, retention))
+            while dropped := await self._recorder.call(lambda store: store.thin(now, retention)):
+                total += dropped
         except StoreError as error:
             self.metrics.store_error()
             log.error("thinning the store failed: %s", error)
-        else:
-            log.debug("thinned the store by %d samples", dropped)
+        log.debug("thinned the store by %d samples", total)
 
     async def _finish(self) -> None:
         self._recorder.add(self._pipeline.finish())

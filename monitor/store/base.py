@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.core.ledger import LedgerState
@@ -93,11 +93,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long what is kept: full samples, thinned samples, closed alerts and deliveries (days)."""
+    """How long what is kept: full samples, thinned samples, closed alerts and deliveries."""
 
-    samples_days: int = 14
-    thinned_days: int = 400
-    records_days: int = 400
+    samples: timedelta = timedelta(days=14)
+    thinned: timedelta = timedelta(days=400)
+    records: timedelta = timedelta(days=400)
 
 
 class Store(Protocol):

@@ -31,7 +31,7 @@ class Pruner:
         """Drop old records, at most once in :data:`EVERY` unless more are left."""
         if self._due is not None and now < self._due <= now + EVERY:
             return  # a due time further ahead is from before the clock was set back
-        cutoff = now - timedelta(days=retention.records_days)
+        cutoff = now - retention.records
         counts = (
             _prune_notifications(connection, cutoff),
             _prune_alerts(connection, cutoff),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -57,10 +57,10 @@ def thin_samples(connection: Connection, now: datetime, retention: Retention) ->
 
     Meters become due once a day, at midnight UTC.
     """
-    end = now - timedelta(days=retention.samples_days)
+    end = now - retention.samples
     end = end.replace(hour=0, minute=0, second=0, microsecond=0)
     due = _due_meters(connection, end)
-    dropped = _expired(connection, list(due), now - timedelta(days=retention.thinned_days))
+    dropped = _expired(connection, list(due), now - retention.thinned)
     if len(dropped) < ROWS_PER_CALL:  # else there may be more of them: another call's work
         dropped |= _thinned(connection, due, end)
     if dropped:

@@ -359,7 +359,7 @@ def test_thinning_never_drops_the_newest_nor_a_rise_nor_what_is_young(
     url: str, history: list[tuple[int, int | None]], hours: int
 ) -> None:
     samples = _history(history)
-    retention = Retention(samples_days=1)
+    retention = Retention(samples=timedelta(days=1))
     now = recorded.NOW + DAY + hours * HOUR
     with closing(_emptied(url)) as store:
         store.write(
