@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -18,30 +20,44 @@ from typing import Any
 
 from monitor.clock import Clock
 from monitor.config.models import Settings
+from monitor.core import wording
 from monitor.core.fields import format_duration
 from monitor.daemon import Daemon
 from monitor.plan import Plan
 from monitor.providers.simulator import Account, Mode, SimulatedServer
 from monitor.web import WebServerError
+from monitor.world import World
 
 STATUS_SECONDS = 5.0
 """Real seconds between two lines that show the balances."""
 
+WIDTH = 79
+"""Longest line the demo itself prints, for a terminal of 80 columns."""
+
 INTRODUCTION = """\
-credit-monitor demo: six simulated keys, no account needed.  One second here is {pace} there.
+credit-monitor watches the prepaid credit behind API keys and tells people
+before it runs out.  Here it is at work on six simulated keys; one second here
+is {pace} there:
 
   studio     drains, runs out, and is topped up when somebody reacts
   batch-a/b  two keys of one account, draining: one alert for both
-  archive    idle
+  archive    idle: nothing to tell
   ci         its key is revoked after a while, and replaced later
-  flaky      its provider fails now and then: failed polls raise no balance alert
+  flaky      its provider fails now and then: a failed poll is "unknown", not 0
 
   page       {page}
   metrics    {page}metrics
   records    {store}
 
-Alerts are printed below as they would be sent to Slack, mail or Telegram.  Ctrl-C ends it.
+Below: a line of balances every few seconds, what happens to the keys (>>),
+and every alert as it is sent to Slack, Telegram or mail.  Ctrl-C ends it.
 """
+
+FAREWELL = """
+The demo is over.  With a real key:
+  KIE_API_KEY=... credit-monitor check     how much is left now
+  KIE_API_KEY=... credit-monitor run       the daemon, with page and alerts
+  credit-monitor config init               a configuration to fill in"""
 
 
 def run(*, speed: float, duration: float | None, port: int, keep: bool) -> int:
@@ -68,6 +84,7 @@ def _records(*, keep: bool) -> Iterator[Path]:
 
 async def _demo(speed: float, duration: float | None, port: int, folder: Path) -> None:
     clock = Clock(speed)
+    _log_in_lines(clock)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -85,7 +102,7 @@ async def _demo(speed: float, duration: float | None, port: int, folder: Path) -
         for act in acts:
             act.cancel()
         await asyncio.gather(*acts, return_exceptions=True)
-    _say("\nThe demo is over.  With a real key:  KIE_API_KEY=... credit-monitor run")
+    _say(FAREWELL)
 
 
 async def _start(
@@ -96,10 +113,10 @@ async def _start(
         return await stack.enter_async_context(
             Daemon(Plan.of(_settings(url, port, folder)), clock=clock)
         )
-    except WebServerError as error:
+    except WebServerError:
         if port == 0:
             raise
-        _say(f"{error}\nThe demo takes another port.\n")
+        _say(f"Port {port} cannot be used, so the page gets another one.\n")
     return await stack.enter_async_context(Daemon(Plan.of(_settings(url, 0, folder)), clock=clock))
 
 
@@ -149,7 +166,7 @@ def _accounts() -> list[Account]:
             token="sk-demo-flaky",  # noqa: S106 - as above
             balance=Decimal(2500),
             per_hour=Decimal(30),
-            failure_share=0.3,
+            failure_share=0.15,
         ),
     ]
 
@@ -157,19 +174,23 @@ def _accounts() -> list[Account]:
 async def _direct(provider: SimulatedServer, clock: Clock) -> None:
     """The script: what people and providers do while the demo runs, in minutes of its clock."""
     studio, ci = provider.accounts["sk-demo-studio"], provider.accounts["sk-demo-ci"]
+    batch = provider.accounts["sk-demo-batch-a"]
     while True:
         await clock.sleep(18 * 60)
+        _tell(clock, "the key of ci is revoked at the provider")
         ci.mode = Mode.REVOKED
         await clock.sleep(10 * 60)
-        _pay_in(studio, clock, Decimal(1000))
+        _pay_in(studio, clock, "studio", Decimal(1000))
         await clock.sleep(7 * 60)
+        _tell(clock, "the key of ci is valid again")
         ci.mode = Mode.OK
         await clock.sleep(15 * 60)
-        _pay_in(provider.accounts["sk-demo-batch-a"], clock, Decimal(6000))
+        _pay_in(batch, clock, "account batch", Decimal(6000))
         await clock.sleep(10 * 60)
 
 
-def _pay_in(account: Account, clock: Clock, amount: Decimal) -> None:
+def _pay_in(account: Account, clock: Clock, name: str, amount: Decimal) -> None:
+    _tell(clock, f"somebody pays {amount:,} into {name}")
     account.advance(clock.now())
     account.balance += amount
 
@@ -178,14 +199,22 @@ async def _show(daemon: Daemon) -> None:
     """One line with all balances every few seconds: the daemon is alive and polls."""
     while True:
         await asyncio.sleep(STATUS_SECONDS)
-        parts = []
-        for name, live in daemon.world.keys.items():
-            balance = next((m.reading.balance for m in live.meters.values()), None)
-            if live.state.reason is not None:
-                parts.append(f"{name} {live.state.reason}")
-            elif balance is not None:
-                parts.append(f"{name} {balance:,}")
-        _say(f"{daemon.clock.now():%H:%M}  " + "  ".join(parts))
+        _say(f"{daemon.clock.now():%H:%M}  {'  '.join(_balances(daemon.world))}")
+
+
+def _balances(world: World) -> list[str]:
+    """What each account holds; nothing about a key that has not been polled yet."""
+    parts = {}
+    for live in world.keys.values():
+        balance = next((m.reading.balance for m in live.meters.values()), None)
+        if live.state.reason is not None:
+            shown = "unknown"
+        elif balance is not None:
+            shown = wording.amount(balance)
+        else:
+            continue
+        parts[live.watched.account or live.watched.name] = shown
+    return [f"{name} {shown}" for name, shown in parts.items()]
 
 
 def _introduction(daemon: Daemon, speed: float, folder: Path) -> str:
@@ -194,6 +223,30 @@ def _introduction(daemon: Daemon, speed: float, folder: Path) -> str:
     page = daemon.web.url
     pace = format_duration(timedelta(seconds=speed))
     return INTRODUCTION.format(pace=pace, page=page, store=folder)
+
+
+def _tell(clock: Clock, what: str) -> None:
+    """Say what happens outside of the daemon."""
+    _say(f"{clock.now():%H:%M}  >> {what}")
+
+
+class _Line(logging.Formatter):
+    """The daemon's own log on one line of the terminal each, with the time of the demo."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's sentence, cut where the terminal ends."""
+        time = f"{self._clock.now():%H:%M}  "
+        return time + textwrap.shorten(f"log: {record.getMessage()}", WIDTH - len(time))
+
+
+def _log_in_lines(clock: Clock) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Line(clock))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
 def _say(text: str) -> None:

@@ -128,7 +128,10 @@ class Pipeline:
         live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
         live.outage = None
         if was.reason is not None:
-            log.warning("key %s: answers again after %d failed polls", reading.key, was.failures)
+            polls = "poll" if was.failures == 1 else "polls"
+            log.warning(
+                "key %s: answers again after %d failed %s", reading.key, was.failures, polls
+            )
         changed = not answered_before
         for meter in reading.meters:
             changed |= self._observe_meter(

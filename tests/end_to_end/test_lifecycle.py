@@ -235,6 +235,10 @@ async def test_the_demo_shows_alerts_within_seconds(tmp_path: Path) -> None:
     assert "credit_balance{" in await demo_metrics(process)
     assert await process.wait(40) == 0
     assert "Traceback" not in process.output
+    assert "KIE_API_KEY=... credit-monitor run" in process.output, "how to go on is told"
+    told = [line for line in process.output.splitlines() if "credit-monitor-demo-" not in line]
+    assert max(map(len, told)) < 80, "a terminal of 80 columns shows it without broken lines"
+    assert "\x1b" not in process.output, "no colours in a pipe"
 
 
 async def demo_metrics(process: Process) -> str:
