@@ -3,7 +3,7 @@
 Apprise tells only whether a send worked, but why it did not decides whether to try again.  So this
 listens where its plugins go through: ``requests.Session.send`` and four documented methods of
 ``smtplib.SMTP``.  Only what a thread does inside :func:`listen` is heard, nobody else's traffic.
-The reasons are in docs/decisions/0030-apprise-why-a-send-failed.md.
+The reasons are in docs/decisions/0009-apprise-why-a-send-failed.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The series about keys and alerts: one line per metric in :data:`KEY_FAMILIES`.
 
 Text is written by hand, as prometheus_client builds objects per sample that cost ten times the CPU
-of the text (``docs/decisions/0020-metrics-from-memory.md``).  Amounts go out with all their digits.
+of the text (``docs/decisions/0010-metrics-from-memory.md``).  Amounts go out with all their digits.
 """
 
 from __future__ import annotations

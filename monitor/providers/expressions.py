@@ -4,7 +4,7 @@
 Python's own parser reads the text, a closed list of node types is compiled into functions, and
 nothing else ever runs.  Numbers are Decimals before they are used.  What is not there is an error
 with the name of its path, never a zero, and never a part of the document.
-``docs/decisions/0011-expressions.md`` says why this is not a library.
+``docs/decisions/0007-expressions.md`` says why this is not a library.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The only door to HTTP: one call, one error map, and the limits every answer has to keep.
 
 httpx gives the words (request, response, transport), aiohttp the pool of connections underneath;
-``docs/decisions/0010-http-transport.md`` has the measurements.
+``docs/decisions/0006-http-transport.md`` has the measurements.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import socket
 import ssl
 import sys
@@ -28,6 +29,7 @@ import httpx
 from monitor import __version__
 from monitor.core.model import Reason
 from monitor.providers.base import PollError
+from monitor.providers.certificates import CertificatesError, trusting
 from monitor.providers.exchange import Answer, Request, is_loopback, plain_http_allowed
 
 BODY_LIMIT = 1024 * 1024
@@ -131,6 +133,7 @@ class HttpClient:
     def __init__(
         self, *, ca_file: str | None = None, connect_timeout: float = CONNECT_TIMEOUT
     ) -> None:
+        """Raises :class:`CertificatesError` that names the file at fault by where it is set."""
         quiet_loggers()
         self._tls = _certificates(ca_file)
         self._connect_timeout = connect_timeout
@@ -204,9 +207,14 @@ class HttpClient:
 
 
 def _certificates(ca_file: str | None) -> ssl.SSLContext:
-    if ca_file is not None:
-        return ssl.create_default_context(cafile=ca_file)
-    return httpx.create_ssl_context()
+    file = ca_file or os.environ.get("SSL_CERT_FILE")
+    if not file:
+        return httpx.create_ssl_context()
+    try:
+        return trusting(file)
+    except CertificatesError as error:
+        source = "http.ca_file" if ca_file else "SSL_CERT_FILE"
+        raise CertificatesError(f"{source}: {error}") from None
 
 
 def _proxy(address: str) -> httpx.Proxy:
