@@ -15,7 +15,7 @@ import click
 
 from monitor.cli import output
 from monitor.cli.app import did_you_mean
-from monitor.cli.exits import CheckExit, CommandError
+from monitor.cli.exits import CheckExit, CommandError, Exit
 from monitor.cli.judging import Finding, Ledgers, has_shares, judge, worst
 from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
@@ -23,6 +23,7 @@ from monitor.config import Settings
 from monitor.core.model import Failure, Reading
 from monitor.limits import Gate, Limit
 from monitor.providers.base import KeySettings, PollError, Provider
+from monitor.providers.certificates import CertificatesError
 from monitor.providers.http import HttpClient
 from monitor.queries import to_json
 from monitor.world import watched_key
@@ -103,7 +104,10 @@ async def _poll_all(
     settings: Settings, keys: Sequence[KeySettings]
 ) -> Mapping[str, Reading | Failure]:
     """One poll of every key, all at once within the limits of their providers."""
-    http = HttpClient(ca_file=settings.http.ca_file)
+    try:
+        http = HttpClient(ca_file=settings.http.ca_file)
+    except CertificatesError as error:
+        raise CommandError(f"{error}.", code=Exit.CONFIG) from None
     try:
         return await _Round(settings, http, _progress(len(keys))).run(keys)
     finally:

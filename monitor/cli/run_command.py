@@ -9,6 +9,7 @@ from monitor.cli.exits import CommandError, Exit
 from monitor.cli.secrets import secrets_of
 from monitor.cli.sources import Need, load_all
 from monitor.config import Settings
+from monitor.providers.certificates import CertificatesError
 from monitor.store.base import StoreError
 
 EPILOG = """\b
@@ -48,6 +49,8 @@ def command(log_level: str, log_format: str) -> None:
     del settings  # 10,000 keys hold 20 MB of settings; nothing else refers to them
     try:
         daemon.run(plan)
+    except CertificatesError as error:
+        raise CommandError(f"{error}.", code=Exit.CONFIG) from None
     except StoreError as error:
         raise CommandError(str(error), code=Exit.STORE) from None
     except WebServerError as error:

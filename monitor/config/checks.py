@@ -6,8 +6,6 @@ Problems are noted at the path in the file; positions in ``keys`` and ``channels
 from __future__ import annotations
 
 import ipaddress
-import os
-import ssl
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -18,6 +16,7 @@ from monitor.config.models import ANY_GROUP, ChannelSettings, Settings, Web
 from monitor.config.problems import Findings, Path
 from monitor.config.wording import suggestion
 from monitor.providers.base import KeySettings
+from monitor.providers.certificates import CertificatesError, trusting
 
 if TYPE_CHECKING:
     from monitor.core.rules import Rules
@@ -157,9 +156,7 @@ def exposure(web: Web | None, findings: Findings) -> None:
 def certificates(file: FilePath) -> str | None:
     """What is wrong with a file of certificates to trust, or None."""
     try:
-        ssl.create_default_context(cafile=str(file))
-    except ssl.SSLError:
-        return "the file holds no certificate in PEM form"
-    except OSError as error:
-        return f"the file cannot be read: {os.strerror(error.errno or 0)}"
+        trusting(str(file))
+    except CertificatesError as error:
+        return str(error)
     return None

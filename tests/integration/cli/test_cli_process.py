@@ -209,6 +209,18 @@ def test_an_address_in_use_is_told_in_one_line(cli: Any, provider: SimulatedServ
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(("command", "code"), [("run", 78), ("check", 3)])
+def test_certificates_of_the_environment_that_are_not_there_are_told_in_one_line(
+    cli: Any, provider: SimulatedServer, command: str, code: int
+) -> None:
+    daemon(cli, provider)
+    result = run(cli.home, command, env={"SSL_CERT_FILE": "nowhere.pem"})
+    assert result.returncode == code
+    last = result.stderr.splitlines()[-1]
+    assert last == "SSL_CERT_FILE: the file cannot be read: No such file or directory."
+    assert "Traceback" not in result.stderr
+
+
 def test_a_second_daemon_on_the_same_store_is_refused(
     cli: Any, provider: SimulatedServer, tmp_path: Path
 ) -> None:
