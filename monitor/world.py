@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 
 from monitor.core.alerts import Slot
 from monitor.core.ledger import LedgerState
-from monitor.core.model import Alert, KeyState, MeterReading, Outage, Sample, Subject
+from monitor.core.model import (
+    Ack,
+    Alert,
+    KeyState,
+    MeterReading,
+    Outage,
+    Sample,
+    Silence,
+    Subject,
+)
 from monitor.core.rules import Rules
 from monitor.providers import JsonKey, KeySettings
 from monitor.store.base import Snapshot
@@ -76,11 +85,15 @@ class LiveKey:
 
 @dataclass(slots=True)
 class World:
-    """All watched keys by name, ledgers by (subject id, meter), open alerts by slot."""
+    """All watched keys by name, ledgers by (subject id, meter), open alerts by slot; the silences
+    that may still hold, and the acknowledgements of open alerts by their id.
+    """
 
     keys: dict[str, LiveKey] = field(default_factory=dict)
     ledgers: dict[tuple[str, str], LedgerState] = field(default_factory=dict)
     alerts: dict[tuple[str, str, str], Alert] = field(default_factory=dict)
+    silences: tuple[Silence, ...] = ()
+    acks: dict[int, Ack] = field(default_factory=dict)
 
     def ledger(self, watched: WatchedKey, meter: str) -> LedgerState | None:
         """The ledger that a key's meter is entered into."""

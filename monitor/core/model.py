@@ -6,10 +6,12 @@ broken answer cannot become a balance anywhere further down.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 DEFAULT_METER = "balance"
 """Name of the meter of a key that has only one."""
@@ -197,6 +199,7 @@ class Change(StrEnum):
     EASED = "eased"
     RESOLVED = "resolved"
     OCCURRED = "occurred"  # an event without duration, such as a top-up
+    REMINDED = "reminded"  # nothing changed, but it is still open
 
 
 class Why(StrEnum):
@@ -209,6 +212,18 @@ class Why(StrEnum):
     EVENT = "event"
     COVERED = "covered"  # another alert of the same subject tells the same story
     UNWATCHED = "unwatched"  # key or rule left the configuration
+    REPEAT = "repeat"  # the time of a reminder has come
+    SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
+    UNANSWERED = "unanswered"  # nobody acknowledged it in time
+
+
+class Suppression(StrEnum):
+    """Why a channel was not told, or not yet, of an event that it would have heard of."""
+
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"  # another alert tells the same story
+    QUIET = "quiet"  # held until the channel's quiet hours end
+    LIMITED = "limited"  # the channel had its fill for this hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +254,8 @@ class Alert:
     """One episode of breach of (subject, meter, rule); open while ``resolved_at`` is None.
 
     ``severity`` is the present one, ``worst`` the worst of the episode; ``severities`` are those
-    that the channels were told, so that whoever heard of the trouble hears of its end.
+    that the channels were told, so that whoever heard of the trouble hears of its end;
+    ``told_at`` is when they were told last, which is where the time of a reminder counts from.
     """
 
     id: int
@@ -253,6 +269,7 @@ class Alert:
     resolved_at: datetime | None = None
     facts: Facts
     severities: tuple[Severity, ...] = ()
+    told_at: datetime | None = None
 
     @property
     def slot(self) -> tuple[str, str, str]:
@@ -276,6 +293,62 @@ class Event:
     at: datetime
     opened_at: datetime
     facts: Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """An event that *channel* (all channels where empty) was not told, or later than others."""
+
+    event_id: int
+    channel: str
+    at: datetime
+    reason: Suppression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """Somebody has taken an alert on: no more reminders and no escalation for this episode."""
+
+    alert_id: int
+    at: datetime
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """No notifications for what all four patterns match, until it expires.
+
+    Patterns are globs (``*``, ``?``) over the names of keys, accounts and providers and over rules;
+    ``ended_at`` is set when somebody ended it before ``until``.
+    """
+
+    id: int
+    keys: str = "*"
+    accounts: str = "*"
+    providers: str = "*"
+    rules: str = "*"
+    created_at: datetime
+    until: datetime
+    by: str = ""
+    reason: str = ""
+    ended_at: datetime | None = None
+
+    def active(self, now: datetime) -> bool:
+        """Whether it holds at *now*."""
+        return self.created_at <= now < (self.ended_at or self.until)
+
+    def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
+        """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.
+
+        An alert that speaks for several keys is silenced only if all of them are.
+        """
+        return (
+            fnmatchcase(rule, self.rules)
+            and fnmatchcase(subject.provider, self.providers)
+            and fnmatchcase(subject.account, self.accounts)
+            and all(fnmatchcase(name, self.keys) for name in key_names or [subject.key])
+        )
 
 
 class NotificationState(StrEnum):

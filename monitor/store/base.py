@@ -22,6 +22,7 @@ from monitor.core.model import (
     NotificationState,
     Outage,
     Sample,
+    Suppressed,
 )
 
 
@@ -65,6 +66,7 @@ class Changes:
     events: list[Event] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    suppressed: list[Suppressed] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
