@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.core.alerts import Slot, Transition, step
+from monitor.core.messages import Message, encode
 from monitor.core.model import Change, Event, Notification, Severity
 from monitor.core.rules.base import Verdict
 from monitor.store.base import Changes, Snapshot
@@ -100,6 +101,19 @@ class Announcer:
         for channel, group in list(self._groups.items()):
             if group.id == notification_id:
                 del self._groups[channel]
+
+    def enqueue_message(self, channel: str, message: Message, now: datetime) -> Notification:
+        """A notification of a whole *message*, due at once; the caller records it."""
+        self._notification_id += 1
+        return Notification(
+            id=self._notification_id,
+            channel=channel,
+            event_ids=(),
+            created_at=now,
+            due_at=now,
+            next_attempt_at=now,
+            body=encode(message),
+        )
 
     def _event(self, transition: Transition) -> Event:
         alert = transition.alert

@@ -162,7 +162,7 @@ class _Pen(ABC):
         hidden = [story.name for story in message.stories[len(shown) :]]
         cut = sum(len(a) < len(b) for a, b in zip(shown, stories, strict=False))
         used = length(self._join(kept)) + self._longest_gap()
-        return self._join([*kept, *self._trailer(hidden, cut, room - used)])
+        return self._join([*kept, *self._trailer(message, hidden, cut, room - used)])
 
     def _lines(self, message: Message, number: int) -> list[str]:
         """One story line by line; the headline of an only story is the title already."""
@@ -205,13 +205,15 @@ class _Pen(ABC):
             lonely = len(lines) == 1
         return text
 
-    def _trailer(self, hidden: Sequence[str], cut: int, room: int) -> list[list[str]]:
+    def _trailer(
+        self, message: Message, hidden: Sequence[str], cut: int, room: int
+    ) -> list[list[str]]:
         """A word about what was left out, as long as *room* allows."""
         shortened = f"{cut} shortened. " if cut else ""
         for names in (200, 100, 40, 0):
             listed = f": {wording.listing(hidden, names)}" if names else ""
             more = f"{len(hidden)} more{listed}. " if hidden else ""
-            text = f"{more}{shortened}Everything: credit-monitor alerts"
+            text = f"{more}{shortened}Everything: {message.source}"
             block = [self.data(plain(text))]
             if length(self.block(block)) <= room:
                 return [block]

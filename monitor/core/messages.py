@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
 from monitor.core import wording
 from monitor.core.model import DEFAULT_METER, Event, Severity
 from monitor.core.stories import Story, tell
 
-__all__ = ["Lateness", "Message", "Story", "compose", "trial_message"]
+__all__ = ["Lateness", "Message", "Story", "compose", "decode", "encode", "recall", "trial_message"]
 
 LATE_AFTER = timedelta(minutes=1)
 """A message that comes no later than this says nothing about it."""
@@ -24,13 +26,14 @@ class Message:
     """One message for one channel: a title that stands alone on a lock screen, and its stories.
 
     ``severity`` is the worst of the stories (None: only good news); ``notes`` are about the message
-    itself, such as that it comes late.
+    itself, such as that it comes late; ``source`` is the command that shows what did not fit.
     """
 
     title: str
     severity: Severity | None
     stories: tuple[Story, ...]
     notes: tuple[str, ...] = ()
+    source: str = "credit-monitor alerts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,45 @@ def compose(
         stories=tuple(stories),
         notes=_notes(late, now, timezone),
     )
+
+
+def encode(message: Message) -> str:
+    """*message* as text that :func:`decode` reads, for the time it waits in the outbox."""
+    return json.dumps(asdict(message), separators=(",", ":"), ensure_ascii=False)
+
+
+def decode(text: str) -> Message:
+    """The message that :func:`encode` wrote; fields that are unknown here are left out."""
+    found = _known(Message, json.loads(text))
+    stories = [_known(Story, story) for story in found.pop("stories")]
+    return Message(
+        **found | {"severity": _severity(found["severity"]), "notes": tuple(found["notes"])},
+        stories=tuple(
+            Story(
+                **story
+                | {
+                    "severity": _severity(story["severity"]),
+                    "facts": tuple((label, value) for label, value in story["facts"]),
+                }
+            )
+            for story in stories
+        ),
+    )
+
+
+def _known(kind: type[Message | Story], values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _severity(word: str | None) -> Severity | None:
+    return None if word is None else Severity(word)
+
+
+def recall(text: str, now: datetime, late: Lateness | None, timezone: tzinfo = UTC) -> Message:
+    """The message of an encoded *text* as it is sent at *now*: with a note if it comes late."""
+    message = decode(text)
+    return replace(message, notes=(*message.notes, *_notes(late, now, timezone)))
 
 
 def trial_message(channel: str, *, now: datetime, timezone: tzinfo = UTC) -> Message:

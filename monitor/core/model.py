@@ -364,6 +364,7 @@ class Notification:
     """One message for one channel, with the events it tells.
 
     ``due_at`` ends its group's waiting time; ``next_attempt_at`` is when it may be tried (again).
+    ``body`` is a whole message (``messages.encode``) where it tells no events: a report.
     """
 
     id: int
@@ -376,6 +377,7 @@ class Notification:
     attempts: int = 0
     finished_at: datetime | None = None
     error: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.clock import Clock
-from monitor.core.messages import Lateness, Message
+from monitor.core.messages import Lateness, Message, recall
 from monitor.core.model import Attempt, Event, Notification, NotificationState
 from monitor.delivery.base import Delivery, Outcome, Sender
 from monitor.store.base import Changes
@@ -68,7 +68,8 @@ class OutboxContext:
     """What every channel's worker needs from outside.
 
     ``settle`` closes the groups of notifications and waits until they are recorded; ``record``
-    takes what became of them.
+    takes what became of them; ``recall`` brings back the message of a notification that tells no
+    events.
     """
 
     compose: Callable[[Sequence[Event], datetime, Lateness | None], Message]
@@ -78,6 +79,7 @@ class OutboxContext:
     policy: OutboxPolicy
     clock: Clock
     rng: random.Random
+    recall: Callable[[str, datetime, Lateness | None], Message] = recall
 
 
 def retry_delay(attempts: int, retry_after: timedelta | None, jitter: float) -> timedelta:
@@ -241,15 +243,17 @@ class _Channel:
         now = self._clock.monotonic()
         ready = [e for e in self.entries.values() if e.ready_at <= now]
         ready.sort(key=lambda e: (e.notification.due_at, e.notification.id))
-        return ready[: 1 if self._apart else MAX_TOGETHER]
+        if ready and ready[0].notification.body:
+            return ready[:1]
+        events = [e for e in ready if not e.notification.body]
+        return events[: 1 if self._apart else MAX_TOGETHER]
 
     async def _send_ready(self) -> None:
         """Send everything that is due as one message, and record how it went."""
         entries = self._ready()
         await self._context.settle([e.notification.id for e in entries])
-        events = {e.id: e for entry in entries for e in entry.events.values()}
         began, now = time.monotonic(), self._clock.now()
-        delivery = await self._deliver(list(events.values()), now, _lateness(entries, now))
+        delivery = await self._deliver(self._message(entries, now))
         took = timedelta(seconds=time.monotonic() - began)
         if delivery.outcome is Outcome.REFUSED and len(entries) > 1:
             self._apart = True  # one bad message must not take the others with it
@@ -258,10 +262,15 @@ class _Channel:
         self._log(delivery)
         self._conclude(entries, delivery, took)
 
-    async def _deliver(
-        self, events: Sequence[Event], now: datetime, late: Lateness | None
-    ) -> Delivery:
-        message = self._context.compose(sorted(events, key=lambda e: e.id), now, late)
+    def _message(self, entries: Sequence[_Entry], now: datetime) -> Message:
+        """What the entries tell, as one message; one that has a body is always alone."""
+        late = _lateness(entries, now)
+        if entries[0].notification.body:
+            return self._context.recall(entries[0].notification.body, now, late)
+        events = {e.id: e for entry in entries for e in entry.events.values()}
+        return self._context.compose(sorted(events.values(), key=lambda e: e.id), now, late)
+
+    async def _deliver(self, message: Message) -> Delivery:
         try:
             async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
                 return await self._sender.send(message)

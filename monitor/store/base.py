@@ -54,6 +54,35 @@ class StoredLedger:
     state: LedgerState
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReport:
+    """The report of [period_start, period_end) was given to the outbox at ``enqueued_at``.
+
+    ``kind`` is ``day`` or ``week``.  ``enqueued_at`` None: nothing was sent, reports begin after
+    this period.
+    """
+
+    kind: str
+    period_start: datetime
+    period_end: datetime
+    enqueued_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodRecords:
+    """What is recorded of a stretch of time, for reports.
+
+    ``samples`` hold of each meter the last one before it, the last of each hour, and both sides of
+    every rise: falls, rises and the lowest balance add up as they do over all samples.  By key and
+    meter, oldest first.  ``alerts`` were open at some time in it.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+
+
 @dataclass(slots=True)
 class Changes:
     """What one unit of work has to write, all or nothing; every list holds upserts."""
@@ -67,6 +96,7 @@ class Changes:
     notifications: list[Notification] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)
+    reports: list[StoredReport] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -132,6 +162,14 @@ class Store(Protocol):
 
     def outages(self, key: str, since: datetime, until: datetime) -> list[Outage]:
         """Outages that overlap [since, until], oldest first."""
+        ...
+
+    def period(self, before: datetime, since: datetime, until: datetime) -> PeriodRecords:
+        """Samples of [before, until); outages, alerts and notifications of [since, until)."""
+        ...
+
+    def last_report(self, kind: str) -> StoredReport | None:
+        """The report of this kind whose period ends last."""
         ...
 
     def alerts(self, *, only_open: bool = False, limit: int = 100) -> list[Alert]:

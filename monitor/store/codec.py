@@ -25,7 +25,7 @@ from monitor.core.model import (
     Severity,
     Subject,
 )
-from monitor.store.base import StoredKey, StoredLedger
+from monitor.store.base import StoredKey, StoredLedger, StoredReport
 from monitor.store.columns import MICROSECOND, from_micros, to_micros
 
 Bind = dict[str, Any]
@@ -324,8 +324,8 @@ def notification_row(notification: Notification) -> Bind:
     }
 
 
-def notification_of(row: Row[Any], event_ids: tuple[int, ...]) -> Notification:
-    """The notification of a row of ``notifications``."""
+def notification_of(row: Row[Any], event_ids: tuple[int, ...], body: str = "") -> Notification:
+    """The notification of a row of ``notifications``; its *body* has a row of its own."""
     return Notification(
         id=row.id,
         channel=row.channel,
@@ -337,6 +337,7 @@ def notification_of(row: Row[Any], event_ids: tuple[int, ...]) -> Notification:
         attempts=row.attempts,
         finished_at=row.finished_at,
         error=row.error,
+        body=body,
     )
 
 
@@ -361,4 +362,29 @@ def attempt_of(row: Row[Any]) -> Attempt:
         outcome=row.outcome,
         detail=row.detail,
         duration=row.duration,
+    )
+
+
+def body_row(notification: Notification) -> Bind:
+    """A row of ``notification_bodies``."""
+    return {"notification_id": notification.id, "body": notification.body}
+
+
+def report_row(report: StoredReport) -> Bind:
+    """A row of ``reports``."""
+    return {
+        "kind": report.kind,
+        "period_start": report.period_start,
+        "period_end": report.period_end,
+        "enqueued_at": report.enqueued_at,
+    }
+
+
+def report_of(row: Row[Any]) -> StoredReport:
+    """The report of a row of ``reports``."""
+    return StoredReport(
+        kind=row.kind,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        enqueued_at=row.enqueued_at,
     )

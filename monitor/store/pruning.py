@@ -50,6 +50,7 @@ def _prune_notifications(connection: Connection, cutoff: datetime) -> int:
     ids = list(connection.scalars(old.order_by(table.id).limit(RECORDS_PER_CALL)))
     _delete(connection, schema.attempts.c.notification_id, ids)
     _delete(connection, schema.notification_events.c.notification_id, ids)
+    _delete(connection, schema.notification_bodies.c.notification_id, ids)
     _delete(connection, table.id, ids)
     return len(ids)
 

@@ -151,7 +151,7 @@ def notifications(
     statement = select(table).order_by(table.c.id.desc()).limit(limit)
     if states:
         statement = statement.where(table.c.state.in_(states))
-    return _with_events(connection, connection.execute(statement).all())
+    return with_events(connection, connection.execute(statement).all())
 
 
 def notifications_of(connection: Connection, event_ids: Sequence[int]) -> list[Notification]:
@@ -160,7 +160,7 @@ def notifications_of(connection: Connection, event_ids: Sequence[int]) -> list[N
     telling = _having(connection, select(links.c.notification_id), links.c.event_id, event_ids)
     ids = sorted({row.notification_id for row in telling})
     rows = list(_having(connection, select(table), table.c.id, ids))
-    return sorted(_with_events(connection, rows), key=lambda notification: notification.id)
+    return sorted(with_events(connection, rows), key=lambda notification: notification.id)
 
 
 def count_notifications(connection: Connection) -> dict[NotificationState, int]:
@@ -170,9 +170,17 @@ def count_notifications(connection: Connection) -> dict[NotificationState, int]:
     return dict.fromkeys(NotificationState, 0) | dict(rows.all())
 
 
-def _with_events(connection: Connection, rows: Sequence[Row[Any]]) -> list[Notification]:
-    told = _links(connection, [row.id for row in rows])
-    return [codec.notification_of(row, tuple(told[row.id])) for row in rows]
+def with_events(connection: Connection, rows: Sequence[Row[Any]]) -> list[Notification]:
+    """The notifications of *rows*, each with what it tells."""
+    ids = [row.id for row in rows]
+    told, bodies = _links(connection, ids), _bodies(connection, ids)
+    return [codec.notification_of(row, tuple(told[row.id]), bodies.get(row.id, "")) for row in rows]
+
+
+def _bodies(connection: Connection, notification_ids: Sequence[int]) -> dict[int, str]:
+    table = schema.notification_bodies
+    rows = _having(connection, select(table), table.c.notification_id, notification_ids)
+    return {row.notification_id: row.body for row in rows}
 
 
 def _links(connection: Connection, notification_ids: Sequence[int]) -> dict[int, list[int]]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from monitor.core.model import Change, NotificationState, Reason, Severity, Why
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
-HEAD = "credit_monitor_0001"
+HEAD = "credit_monitor_0003"
 """The newest migration; a store at it is opened without importing Alembic."""
 
 APPLICATION_ID = 0x43724D6F
@@ -175,6 +175,14 @@ notification_events = Table(
 )
 """Which events a notification tells, in their order."""
 
+notification_bodies = Table(
+    "notification_bodies",
+    metadata,
+    Column("notification_id", Identity, primary_key=True, autoincrement=False),
+    Column("body", Words, nullable=False),
+)
+"""The message of a notification that tells no events."""
+
 attempts = Table(
     "attempts",
     metadata,
@@ -186,3 +194,13 @@ attempts = Table(
     Column("duration", Span, nullable=False),
     sqlite_with_rowid=False,
 )
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("kind", Words, primary_key=True),
+    Column("period_start", Moment, primary_key=True, autoincrement=False),
+    Column("period_end", Moment, nullable=False),
+    Column("enqueued_at", Moment),
+)
+"""Which reports were given to the outbox, so that a restart neither repeats nor skips one."""

@@ -19,14 +19,16 @@ from monitor.core.model import (
     Outage,
     Sample,
 )
-from monitor.store import reading, writing
+from monitor.store import periods, reading, writing
 from monitor.store.address import Address
 from monitor.store.base import (
     Changes,
+    PeriodRecords,
     Retention,
     Snapshot,
     StoredKey,
     StoredLedger,
+    StoredReport,
     StoreError,
 )
 from monitor.store.errors import translated
@@ -118,6 +120,16 @@ class SqlStore:
         """Outages that overlap [since, until], oldest first."""
         with self._read() as connection:
             return reading.outages(connection, key, since, until)
+
+    def period(self, before: datetime, since: datetime, until: datetime) -> PeriodRecords:
+        """Samples of [before, until); outages, alerts and notifications of [since, until)."""
+        with self._read() as connection:
+            return periods.records(connection, before, since, until)
+
+    def last_report(self, kind: str) -> StoredReport | None:
+        """The report of this kind whose period ends last."""
+        with self._read() as connection:
+            return periods.last_report(connection, kind)
 
     def alerts(self, *, only_open: bool = False, limit: int = 100) -> list[Alert]:
         """Alerts, newest first."""

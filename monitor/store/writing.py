@@ -98,6 +98,8 @@ class Writer:
             for position, event_id in enumerate(n.event_ids)
         ]
         self._put(connection, schema.notification_events, links)
+        bodies = [codec.body_row(n) for n in notifications if n.body]
+        self._put(connection, schema.notification_bodies, bodies)
         connection.execute(
             _SURPLUS_LINKS, [{"id_": n.id, "length": len(n.event_ids)} for n in notifications]
         )
@@ -138,6 +140,8 @@ def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
     yield schema.events, [codec.event_row(x) for x in events.values()]
     attempts = {(x.notification_id, x.number): x for changes in batch for x in changes.attempts}
     yield schema.attempts, [codec.attempt_row(x) for x in attempts.values()]
+    reports = {(x.kind, x.period_start): x for changes in batch for x in changes.reports}
+    yield schema.reports, [codec.report_row(x) for x in reports.values()]
 
 
 def _upsert(table: Table, dialect: str, columns: Sequence[str] = ()) -> Insert:

@@ -30,6 +30,7 @@ RENAMED = {
     "meter": {"meter", "name"},
     "key": {"key", "name"},
     "event_ids": set(),  # rows of their own
+    "body": set(),  # likewise
 }
 
 

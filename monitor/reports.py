@@ -1,0 +1,94 @@
+"""The report of a day or week from the store: gathered in one go, for command line and daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from monitor.core.digest import Digest, KnownMeter, Records, digest
+from monitor.core.model import Subject
+from monitor.core.periods import Every, Period, last_period, period_before
+from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
+from monitor.world import WatchedKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """All that the store holds about a period, from which the reports of all channels are made."""
+
+    period: Period
+    before: Period
+    keys: Sequence[StoredKey]
+    ledgers: Sequence[StoredLedger]
+    records: PeriodRecords
+
+
+def gather(store: Store, kind: Every, now: datetime, zone: tzinfo) -> Material:
+    """What is recorded of the last whole day or week before *now* in *zone*.
+
+    Raises :class:`~monitor.store.base.StoreError` when the store does not answer.
+    """
+    period = last_period(kind, now, zone)
+    before = period_before(period, zone)
+    return Material(
+        period=period,
+        before=before,
+        keys=store.keys(),
+        ledgers=store.ledgers(),
+        records=store.period(before.since, period.since, period.until),
+    )
+
+
+def make(
+    material: Material, now: datetime, watched: Sequence[WatchedKey], channels: Sequence[str]
+) -> Digest:
+    """The digest about the *watched* keys and the deliveries of *channels*, as of *now*."""
+    names = {key.name for key in watched}
+    subjects = {s.id for key in watched for s in _subjects(key)}
+    records = material.records
+    return digest(
+        material.period,
+        material.before,
+        at=now,
+        meters=_meters(material, watched),
+        keys=[key.name for key in watched],
+        channels=channels,
+        records=Records(
+            samples=records.samples,
+            outages=[o for o in records.outages if o.key in names],
+            alerts=[a for a in records.alerts if a.subject.id in subjects],
+            notifications=records.notifications,
+        ),
+    )
+
+
+def _subjects(key: WatchedKey) -> Iterable[Subject]:
+    """What alerts that concern *key* are about."""
+    return key.subject, key.balance_subject, Subject(key.origin or key.provider)
+
+
+def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMeter]:
+    """The balances that the watched keys read; of an account's, as its last reading was."""
+    stored = {key.name: key for key in material.keys}
+    levels = {(x.subject_id, x.meter): x.state.reference for x in material.ledgers}
+    found: dict[tuple[str, str], KnownMeter] = {}
+    for key in watched:
+        known = stored.get(key.name)
+        if known is None or known.provider != key.provider:
+            continue
+        for reading, at in known.meters:
+            slot = (key.balance_subject.id, reading.meter)
+            other = found.get(slot)
+            newest = other is None or other.read_at is None or at > other.read_at
+            found[slot] = KnownMeter(
+                subject=key.balance_subject,
+                meter=reading.meter,
+                keys=(*(other.keys if other else ()), key.name),
+                unit=reading.unit if newest or other is None else other.unit,
+                balance=reading.balance if newest or other is None else other.balance,
+                read_at=at if newest or other is None else other.read_at,
+                reference=levels.get(slot),
+                interval=max(key.interval, other.interval) if other else key.interval,
+            )
+    return list(found.values())
