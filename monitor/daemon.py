@@ -26,6 +26,7 @@ from monitor.plan import Plan
 from monitor.poller import Poller
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
+from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
 from monitor.store.base import Changes, Retention, Snapshot, Store, StoreError
 from monitor.timers import Timers
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 SWEEP_EVERY = timedelta(seconds=5)
 ADOPT_EVERY = timedelta(seconds=10)
 THIN_EVERY = timedelta(seconds=10)
+REPORT_EVERY = timedelta(seconds=10)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
 
@@ -110,6 +112,7 @@ class Daemon:
         providers = sorted({key.provider for key in self.plan.watched})
         self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
+        self._reporter = self._make_reporter(store, channels)
         await self._start_web(store)
         await self._start_polling()
         told = ", ".join(c.name for c in channels)
@@ -144,6 +147,23 @@ class Daemon:
         self._outbox.start()
         self.metrics.watch_outbox(self._outbox.pending)
         self._on_stop("delivery", lambda: self._outbox.stop(2.5))
+
+    def _make_reporter(self, store: Store, channels: Sequence[ChannelSettings]) -> Reporter | None:
+        wanted = self.settings.notify.report
+        if wanted is None:
+            return None
+        return Reporter(
+            ReportPlan(
+                every=wanted.every,
+                at=wanted.send_time,
+                zone=UTC,
+                watched=self.plan.watched,
+                recipients=[c for c in channels if self.settings.sends_report(c)],
+            ),
+            store=store,
+            enqueue=self._announcer.enqueue_message,
+            record=self._recorder.add,
+        )
 
     async def _start_web(self, store: Store) -> None:
         if self.settings.web is None:
@@ -184,6 +204,7 @@ class Daemon:
         timers.every("sweep", max(SWEEP_EVERY, timedelta(seconds=0.25 * speed)), self._sweep)
         timers.every("adopt", ADOPT_EVERY * speed, self._adopt)
         timers.every("thin", THIN_EVERY * speed, self._thin)
+        timers.every("report", REPORT_EVERY * speed, self._report)
         timers.start()
         await self._poller.start()
 
@@ -257,6 +278,10 @@ class Daemon:
             self.metrics.store_error()
             log.error("thinning the store failed: %s", error)
         log.debug("thinned the store by %d samples", total)
+
+    async def _report(self) -> None:
+        if self._reporter is not None:
+            await self._reporter.check(self.clock.now())
 
     async def _finish(self) -> None:
         self._recorder.add(self._pipeline.finish())

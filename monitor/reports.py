@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Protocol
 
 from monitor.core.digest import Digest, KnownMeter, Records, digest
-from monitor.core.model import Subject
+from monitor.core.digest_words import digest_message
+from monitor.core.messages import Message
+from monitor.core.model import Severity, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
 from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
 from monitor.world import WatchedKey
@@ -92,3 +95,50 @@ def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMete
                 interval=max(key.interval, other.interval) if other else key.interval,
             )
     return list(found.values())
+
+
+class Recipient(Protocol):
+    """A channel, as far as reports are concerned."""
+
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+        ...
+
+    @property
+    def severities(self) -> Sequence[Severity]:
+        """What it is sent."""
+        ...
+
+    def matches(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> bool:
+        """Whether it is told of *severity* of these keys."""
+        ...
+
+
+def messages(
+    material: Material,
+    now: datetime,
+    watched: Sequence[WatchedKey],
+    recipients: Sequence[Recipient],
+    *,
+    zone: tzinfo,
+    due_at: datetime | None = None,
+) -> dict[str, Message]:
+    """The report for each of *recipients*, by name: about the keys it is told of, and no others.
+
+    *due_at* is when it should have been made, if that was missed.
+    """
+    groups: dict[tuple[WatchedKey, ...], list[str]] = {}
+    for recipient in recipients:
+        own = tuple(key for key in watched if _is_told_of(recipient, key))
+        groups.setdefault(own, []).append(recipient.name)
+    found: dict[str, Message] = {}
+    for own, names in groups.items():
+        digest = make(material, now, own, names)
+        message = digest_message(digest, timezone=zone, due_at=due_at)
+        found |= dict.fromkeys(names, message)
+    return found
+
+
+def _is_told_of(recipient: Recipient, key: WatchedKey) -> bool:
+    return recipient.matches(recipient.severities[0], (key.name,), key.tags)

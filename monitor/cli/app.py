@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "Show what the daemon has recorded: balances, alerts, undelivered messages.",
     "history": "Show how a key's balance went.",
     "alerts": "List open and past alerts, each with its deliveries.",
+    "report": "Show or send the digest of the last day or week.",
     "notify": "Send a test message, list the outbox, retry dead letters.",
     "providers": "List the providers and the settings each takes.",
     "config": "Check, show and start a configuration.",

@@ -18,7 +18,7 @@ from monitor.cli.options import format_option, limit_option
 from monitor.cli.sources import Need, load_all, reading_store, settings_to_read, writing_store
 from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
-from monitor.core.messages import trial_message
+from monitor.core.messages import decode, trial_message
 from monitor.core.model import NotificationState
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.senders import make_sender
@@ -155,13 +155,19 @@ def _outbox_table(records: Sequence[NotificationRecord], now: datetime) -> outpu
             str(told.id),
             told.channel,
             str(told.state),
-            "; ".join(f"{e.subject.label} {e.rule} {e.change}" for e in record.events),
+            _told(record),
             output.time(told.created_at),
             str(told.attempts),
             _next_or_last(record, now),
             tone=_TONES[told.state],
         )
     return table
+
+
+def _told(record: NotificationRecord) -> str:
+    if record.notification.body:
+        return decode(record.notification.body).title
+    return "; ".join(f"{e.subject.label} {e.rule} {e.change}" for e in record.events)
 
 
 _TONES = {

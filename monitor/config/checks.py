@@ -110,6 +110,20 @@ def told_to_nobody(settings: Settings, findings: Findings) -> None:
             findings.warning(("keys", position), "no channel takes alerts about this key")
 
 
+def report(settings: Settings, findings: Findings) -> None:
+    """The report goes to channels that exist, and to one at least."""
+    wanted = settings.notify.report
+    if wanted is None or not settings.channels:
+        return
+    names = [channel.name for channel in settings.channels]
+    for index, name in enumerate(wanted.channels):
+        if name not in names:
+            path = ("notify", "report", "channels", index)
+            findings.error(path, f"no channel has this name{suggestion(name, names)}")
+    if not any(settings.sends_report(channel) for channel in settings.channels):
+        findings.warning(("notify", "report"), "no channel takes it: none is sent info")
+
+
 def _takes(channel: ChannelSettings, key: KeySettings) -> bool:
     return channel.matches(channel.severities[0], (key.name,), key.tags)
 

@@ -24,6 +24,7 @@ from pydantic import (
 
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
+from monitor.core.periods import Every, SendTime, parse_send_time
 from monitor.core.rules import Rules
 from monitor.providers import AnyKey
 from monitor.providers.base import Name
@@ -148,6 +149,41 @@ class ChannelSettings(BaseModel):
         return any(fnmatchcase(name, glob) for glob in self.keys for name in key_names)
 
 
+def _switched_off(value: Any) -> Any:
+    return None if value in OFF_WORDS else value
+
+
+def _check_send_time(value: str) -> str:
+    parse_send_time(value)
+    return value
+
+
+class Report(BaseModel):
+    """The digest of the last whole day or week, and when it is sent."""
+
+    model_config = STRICT
+
+    every: Every = Field(default=Every.WEEK, description="day or week: how often, and about what")
+    at: Annotated[str, AfterValidator(_check_send_time)] = Field(
+        default="09:00",
+        description='when, such as "09:00"; weekly also "Tue 09:00", else on Monday',
+    )
+    channels: tuple[Name, ...] = Field(
+        default=(), description="names of channels; default: all that are sent info"
+    )
+
+    @model_validator(mode="after")
+    def _weekday_is_weekly(self) -> Self:
+        if self.every is Every.DAY and self.send_time.weekday is not None:
+            raise ValueError("at: a daily report has no weekday")
+        return self
+
+    @property
+    def send_time(self) -> SendTime:
+        """When it is sent, as a value."""
+        return parse_send_time(self.at)
+
+
 class Notify(BaseModel):
     """How messages are sent, whichever the channel."""
 
@@ -170,6 +206,9 @@ class Notify(BaseModel):
         description="a message not delivered by then goes to the dead letters",
     )
     resolved: bool = Field(default=True, description="whether the end of an alert is sent too")
+    report: Annotated[Report | None, BeforeValidator(_switched_off)] = Field(
+        default=None, description="a digest of each day or week; off unless configured"
+    )
 
 
 class Retention(BaseModel):
@@ -243,10 +282,6 @@ class Web(BaseModel):
         return split_listen(self.listen)[1]
 
 
-def _web_switch(value: Any) -> Any:
-    return None if value in OFF_WORDS else value
-
-
 class Settings(BaseModel):
     """The whole configuration, with everything that was left out filled in.
 
@@ -267,7 +302,7 @@ class Settings(BaseModel):
         default={}, description="by provider or host; default is for all others"
     )
     http: Http = Field(default=Http(), description="how providers are reached")
-    web: Annotated[Web | None, BeforeValidator(_web_switch)] = Field(
+    web: Annotated[Web | None, BeforeValidator(_switched_off)] = Field(
         default=Web(), description="page, metrics and health checks; off: none"
     )
 
@@ -294,6 +329,11 @@ class Settings(BaseModel):
     def without_keys(self) -> Self:
         """The settings of everything but the keys, which take most of the memory."""
         return self.model_copy(update={"keys": ()}).with_origin(self.source, frozenset())
+
+    def sends_report(self, channel: ChannelSettings) -> bool:
+        """Whether reports go to *channel*: it is named for them, or else is sent info."""
+        named = self.notify.report.channels if self.notify.report else ()
+        return channel.name in named if named else Severity.INFO in channel.severities
 
     def limit(self, provider: str, group: str) -> Limit:
         """The limits of keys of *provider* in limit group *group* (usually the host).

@@ -14,7 +14,7 @@ from monitor.core.periods import Every, Period
 from monitor.core.stories import NAMES_LENGTH, Story
 
 BALANCES_TOLD = 9
-"""Balances with a story of their own; the others share one, so that nothing else is cut for them."""
+"""Balances with a story of their own; the others share one, so nothing else is cut for them."""
 
 CHANNELS_TOLD = 20
 """Channels whose deliveries the summary tells one by one."""
