@@ -88,12 +88,13 @@ class Assembly:
         channels = self._channels()
         settings = self._whole(common, keys, channels)
         groups = self._check_entries(keys, channels)
+        if settings is not None:
+            checks.report(settings, self._findings)
         if settings is None or self._findings.has_errors():
             return None
         checks.rates(settings, groups, self._findings)
         checks.limits(settings, groups, self._findings)
         checks.told_to_nobody(settings, self._findings)
-        checks.report(settings, self._findings)
         checks.exposure(settings.web, self._findings)
         return settings
 

@@ -25,7 +25,7 @@ Fact = tuple[str, str]
 def digest_message(digest: Digest, *, timezone: tzinfo, due_at: datetime | None = None) -> Message:
     """*digest* as a message with times in *timezone*.
 
-    *due_at* is when it should have been made, if credit-monitor was not running then.
+    *due_at* is when it should have been made, if that was missed.
     """
     period = digest.period
     name = {Every.DAY: "Daily", Every.WEEK: "Weekly"}[period.kind]
@@ -47,7 +47,7 @@ def _late(due_at: datetime | None, timezone: tzinfo) -> tuple[str, ...]:
     if due_at is None:
         return ()
     due = wording.clock(due_at, timezone)
-    return (f"This report was due at {due}, when credit-monitor was not running.",)
+    return (f"This report was due at {due} and could not be made before.",)
 
 
 def _news(digest: Digest) -> str:
@@ -193,7 +193,7 @@ def _filled(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 def _used(total: Total | BalanceDigest, period: Period) -> str:
     unit = total.unit if isinstance(total, Total) else total.known.unit
     if total.consumed is None:
-        return "not known: no reading"
+        return "not known, there was no reading"
     text = wording.amount(total.consumed, unit)
     if total.consumed_before is None:
         return text

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from monitor.clock import Clock
-from monitor.core.messages import Lateness, Message
+from monitor.core.messages import Lateness, Message, encode, trial_message
 from monitor.core.model import (
     Change,
     Event,
@@ -306,3 +306,52 @@ def test_the_outcome_of_an_attempt_keeps_the_error_until_it_is_delivered() -> No
     assert failed.next_attempt_at == now + timedelta(seconds=5)
     done, outcome = conclude(failed, TAKEN, now=now, give_up_after=day, jitter=0.5)
     assert (outcome, done.error, done.state) == ("delivered", "", NotificationState.DELIVERED)
+
+
+# -- messages that are stored whole ---------------------------------------------------------
+
+
+def report(office: Office, number: int, *, age: float = 0) -> Notification:
+    """A waiting notification that holds its message, due *age* seconds ago."""
+    at = office.clock.now() - timedelta(seconds=age)
+    return Notification(
+        id=number,
+        channel="ops",
+        event_ids=(),
+        created_at=at,
+        due_at=at,
+        next_attempt_at=at,
+        body=encode(trial_message(f"report-{number}", now=at)),
+    )
+
+
+async def test_a_stored_message_is_sent_as_it_is_and_alone(office: Office) -> None:
+    office.channels["ops"].answers = [BUSY]
+    office.outbox.accept([report(office, 1), report(office, 2)], [])
+    office.post(3)
+    office.post(4)
+    for number in (1, 2, 3, 4):
+        await office.until(number, NotificationState.DELIVERED)
+    titles = [message.title for message in office.channels["ops"].got]
+    assert sorted(titles) == [
+        "3 4",
+        "Test message through report-1",
+        "Test message through report-2",
+    ]
+
+
+async def test_a_stored_message_that_waited_for_a_start_says_how_late_it_is(
+    office: Office,
+) -> None:
+    office.outbox.accept([report(office, 1, age=7200)], [])
+    await office.until(1, NotificationState.DELIVERED)
+    (message,) = office.channels["ops"].got
+    assert "2 h late" in message.notes[0]
+    assert "credit-monitor was not running" in message.notes[0]
+
+
+async def test_a_stored_message_that_is_refused_takes_no_other_with_it(office: Office) -> None:
+    office.channels["ops"].poison = "report-1"
+    office.outbox.accept([report(office, 1), report(office, 2)], [])
+    await office.until(1, NotificationState.DEAD)
+    await office.until(2, NotificationState.DELIVERED)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 import monitor.limits
-from monitor.config.models import ChannelSettings, Defaults, Settings, Web
+from monitor.config.models import ChannelSettings, Defaults, Notify, Settings, Web
 from monitor.config.rules import merged, switched
 from monitor.core.model import Severity
 from monitor.providers.base import KeySettings
@@ -167,3 +167,24 @@ def test_settings_never_show_a_secret() -> None:
 )
 def test_rules_of_a_key_lie_over_those_for_all(common: Any, own: Any, expected: Any) -> None:
     assert merged(switched(common), switched(own)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "at", "weekday"),
+    [
+        pytest.param({}, "09:00", None, id="nothing written: weekly, Monday at nine"),
+        pytest.param({"every": "week", "at": "Tue 07:30"}, "07:30", 1, id="another weekday"),
+        pytest.param({"every": "day", "at": "23:59"}, "23:59", None, id="every day"),
+    ],
+)
+def test_a_report_is_sent_at(written: dict[str, str], at: str, weekday: int | None) -> None:
+    found = Notify.model_validate({"report": written}).report
+    assert found is not None
+    assert f"{found.send_time.clock:%H:%M}" == at
+    assert found.send_time.weekday == weekday
+
+
+@pytest.mark.parametrize("word", ["off", False, None])
+def test_reports_are_off_unless_configured(word: object) -> None:
+    assert Notify().report is None
+    assert Notify.model_validate({"report": word}).report is None
