@@ -56,9 +56,8 @@ class Daemon:
         )
 
     def enqueue(self, name: str, message: Message, now: datetime) -> Notification:
-        times = dict.fromkeys(("created_at", "due_at", "next_attempt_at"), now)
         number = self.store.load().last_notification_id + 1 + self.channels.index(self.named(name))
-        return recorded.notification(number, (), channel=name, body=encode(message), **times)
+        return recorded.notification(number, (), channel=name, body=encode(message), created_at=now)
 
     def named(self, name: str) -> ChannelSettings:
         return next(c for c in self.channels if c.name == name)

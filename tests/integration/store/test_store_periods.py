@@ -29,7 +29,7 @@ def history(seed: int) -> list[Sample]:
     while at < NOW:
         step = rng.random()
         if step < 0.04:
-            balance += rng.choice([3000, Decimal("0.5"), 40])
+            balance += rng.choice([Decimal(3000), Decimal("0.5"), Decimal(40)])
         elif step < 0.9:
             balance -= Decimal(rng.randint(1, 900)) / 100
         known = None if rng.random() < 0.01 else str(balance)

@@ -171,7 +171,7 @@ def test_the_hour_in_which_most_was_used() -> None:
     ],
 )
 def test_how_long_it_lasts(
-    points: Points, balance: str | None, known: bool, days: int | None
+    points: Points, balance: str | None, *, known: bool, days: int | None
 ) -> None:
     found = of(points, balance=balance).outlook
     assert found.known is known
@@ -205,9 +205,10 @@ def test_units_are_summed_up_apart_and_compared_only_as_a_whole() -> None:
         *runs([(1, "100"), (5, "99")], key="b"),
         *runs([(-168, "10"), (-1, "8"), (5, "7")], key="c"),
     ]
-    dollars, credits = report(Records(samples=samples), *meters).totals
-    assert (credits.unit, credits.consumed, credits.consumed_before) == ("credits", 16, None)
-    assert (dollars.unit, dollars.consumed, dollars.consumed_before) == ("USD", 1, 2)
+    dollars, points = report(Records(samples=samples), *meters).totals
+    assert (points.unit, points.consumed_before) == ("credits", None)
+    assert points.consumed == 16
+    assert (dollars.unit, str(dollars.consumed), str(dollars.consumed_before)) == ("USD", "1", "2")
     assert dollars.change_share == Decimal("-0.5")
 
 

@@ -138,7 +138,7 @@ def test_a_thousand_balances_do_not_cut_the_summary_short(flavour: Flavour, limi
     assert len(encode(message)) < 20_000
     body = render(message, flavour, limit=limit).body
     assert length(body) <= limit
-    if flavour is not Flavour.EMAIL or limit > 4096:  # noqa: PLR2004 - tags fill a short mail
+    if flavour is not Flavour.EMAIL or limit > 4096:  # the tags fill a short mail
         assert "1,014 of 2 keys" in body
         assert "account-0000" in body
 
