@@ -78,11 +78,12 @@ def outline(connection: Connection, since: datetime, until: datetime) -> Iterato
     for number, key, meter in connection.execute(known).all():
         rows = connection.execute(_OF_METER, {**bounds, "number": number})
         for at, lasted, text in _turning_points(rows):
+            first = from_micros(at)
             yield Sample(
                 key=key,
                 meter=meter,
-                at=from_micros(at),
-                until=from_micros(at + lasted),
+                at=first,
+                until=from_micros(at + lasted) if lasted else first,
                 balance=None if text is None else Decimal(text),
             )
 
