@@ -8,11 +8,12 @@ import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from monitor import __version__
-from monitor.announcer import Announcer
+from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.models import ChannelSettings, Settings
 from monitor.core.messages import Lateness, Message, compose
@@ -101,9 +102,8 @@ class Daemon:
         announcer = self._announcer = Announcer(
             self.world,
             channels,
-            group_wait=settings.notify.group_wait,
-            tell_resolved=settings.notify.resolved,
-            snapshot=snapshot,
+            _telling(settings),
+            snapshot,
         )
         self._pipeline = Pipeline(self.world, announcer, now)
         self._recorder.add(self._pipeline.start(now))
@@ -132,10 +132,17 @@ class Daemon:
         }
         context = OutboxContext(
             compose=_compose,
+            hand_over=self._hand_over,
             settle=self._settle,
             record=self._recorder.add,
             listener=self.metrics,
-            policy=OutboxPolicy(timeout=timeout, give_up_after=self.settings.notify.give_up_after),
+            policy=OutboxPolicy(
+                timeout=timeout,
+                give_up_after=self.settings.notify.give_up_after,
+                fallback_after=self.settings.notify.fallback_after,
+                fallbacks={c.name: c.fallback for c in channels if c.fallback},
+                limits={c.name: c.limit for c in channels if c.limit},
+            ),
             clock=self.clock,
             rng=self._rng,
         )
@@ -215,6 +222,9 @@ class Daemon:
         if changes.notifications and not changes.attempts:
             self._outbox.accept(changes.notifications, changes.events)
 
+    def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
+        return self._announcer.hand_over(notification, to, note)
+
     async def _settle(self, notification_ids: Iterable[int]) -> None:
         for notification_id in notification_ids:
             self._announcer.close_group(notification_id)
@@ -276,8 +286,22 @@ def _pending_with_events(store: Store) -> tuple[list[Notification], list[Event]]
     return found, store.events_by_id([i for n in found for i in n.event_ids])
 
 
-def _compose(events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
-    return compose(events, now=now, late=late)
+def _compose(
+    events: Sequence[Event], now: datetime, late: Lateness | None, notes: Sequence[str]
+) -> Message:
+    message = compose(events, now=now, late=late)
+    return replace(message, notes=(*message.notes, *notes))
+
+
+def _telling(settings: Settings) -> TellingPolicy:
+    notify = settings.notify
+    return TellingPolicy(
+        group_wait=notify.group_wait,
+        tell_resolved=notify.resolved,
+        repeat=notify.repeat.by_severity,
+        escalate_after=notify.escalate.after if notify.escalate else None,
+        escalate_to=notify.escalate.to if notify.escalate else "",
+    )
 
 
 def _channels(settings: Settings) -> Sequence[ChannelSettings]:

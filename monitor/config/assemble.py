@@ -93,6 +93,7 @@ class Assembly:
         checks.rates(settings, groups, self._findings)
         checks.limits(settings, groups, self._findings)
         checks.told_to_nobody(settings, self._findings)
+        checks.helpers(settings, self._findings)
         checks.exposure(settings.web, self._findings)
         return settings
 

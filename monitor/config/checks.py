@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from monitor.config.models import ANY_GROUP, ChannelSettings, Settings, Web
 from monitor.config.problems import Findings, Path
 from monitor.config.wording import suggestion
+from monitor.core.model import Severity
+from monitor.core.routing import Concern
 from monitor.providers.base import KeySettings
 from monitor.providers.certificates import CertificatesError, trusting
 
@@ -106,12 +108,61 @@ def told_to_nobody(settings: Settings, findings: Findings) -> None:
         findings.warning((), "no channels: alerts are recorded and shown, but sent to nobody")
         return
     for position, key in enumerate(settings.keys):
-        if not any(_takes(channel, key) for channel in settings.channels):
-            findings.warning(("keys", position), "no channel takes alerts about this key")
+        unheard = [s for s in Severity if not _is_heard(settings.channels, key, s)]
+        if unheard:
+            words = " and ".join(unheard) if len(unheard) < len(Severity) else "any"
+            findings.warning(("keys", position), f"no channel takes {words} alerts about this key")
 
 
-def _takes(channel: ChannelSettings, key: KeySettings) -> bool:
-    return channel.matches(channel.severities[0], (key.name,), key.tags)
+def _is_heard(channels: Iterable[ChannelSettings], key: KeySettings, severity: Severity) -> bool:
+    """Whether every rule of *key* that is on and knows *severity* has a channel for it."""
+    rules = [r for r, known in RULE_SEVERITIES.items() if severity in known]
+    concerns = [
+        Concern(
+            rule=rule,
+            provider=key.provider,
+            account=key.account or "",
+            keys=(key.name,),
+            tags=key.tags,
+        )
+        for rule in rules
+        if getattr(key.rules, rule) is not None
+    ]
+    return all(any(not c.why_not(severity, concern) for c in channels) for concern in concerns)
+
+
+def helpers(settings: Settings, findings: Findings) -> None:
+    """Fallbacks and the channel of escalation exist, and no fallback leads back to itself."""
+    names = [channel.name for channel in settings.channels]
+    after = {channel.name: channel.fallback for channel in settings.channels if channel.fallback}
+    for position, channel in enumerate(settings.channels):
+        path = ("channels", position, "fallback")
+        if channel.fallback and channel.fallback not in names:
+            findings.error(path, f"is no channel{suggestion(channel.fallback, names)}")
+        elif _leads_back(channel.name, after):
+            findings.error(path, "leads back to this channel: fallbacks must come to an end")
+    escalate = settings.notify.escalate
+    if escalate and escalate.to not in names:
+        path_to = ("notify", "escalate", "to")
+        findings.error(path_to, f"is no channel{suggestion(escalate.to, names)}")
+
+
+def _leads_back(name: str, after: Mapping[str, str]) -> bool:
+    seen, at = {name}, after.get(name)
+    while at is not None and at not in seen:
+        seen.add(at)
+        at = after.get(at)
+    return at == name
+
+
+RULE_SEVERITIES = {
+    "low_balance": (Severity.WARNING, Severity.CRITICAL),
+    "exhausted": (Severity.CRITICAL,),
+    "rejected": (Severity.CRITICAL,),
+    "silent": (Severity.WARNING,),
+    "topped_up": (Severity.INFO,),
+}
+"""Which severities each rule raises."""
 
 
 def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
-from datetime import timedelta
-from fnmatch import fnmatchcase
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -22,8 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.config.telling import Escalate, Quiet, Repeat
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
+from monitor.core.routing import Concern, Filters
 from monitor.core.rules import Rules
 from monitor.providers import AnyKey
 from monitor.providers.base import Name
@@ -136,16 +136,44 @@ class ChannelSettings(BaseModel):
         default=(), description="only keys with at least one of these tags; none: all keys"
     )
 
-    def matches(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> bool:
-        """Whether an alert of *severity* about these keys, with these tags, is sent here.
+    accounts: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of accounts, likewise"
+    )
+    providers: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of providers, likewise"
+    )
+    rules: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of rules, likewise"
+    )
+    quiet: Quiet | None = Field(
+        default=None, description="hours in which messages are held until they are over"
+    )
+    limit: int | None = Field(
+        default=30, ge=1, le=10_000, description="messages an hour; critical ones may be twice that"
+    )
+    fallback: Name | None = Field(
+        default=None, description="channel that is told what this one does not take"
+    )
 
-        One matching key is enough: an alert of an account or a provider speaks for several.
-        """
-        if severity not in self.severities:
-            return False
-        if self.tags and not set(self.tags).intersection(tags):
-            return False
-        return any(fnmatchcase(name, glob) for glob in self.keys for name in key_names)
+    @property
+    def filters(self) -> Filters:
+        """What this channel wants to hear."""
+        return Filters(
+            severities=self.severities,
+            keys=self.keys,
+            accounts=self.accounts,
+            providers=self.providers,
+            rules=self.rules,
+            tags=self.tags,
+        )
+
+    def why_not(self, severity: Severity, concern: Concern) -> str:
+        """The reason why an event is not told here, in words; empty when it is."""
+        return self.filters.why_not(severity, concern)
+
+    def held_until(self, severity: Severity, now: datetime) -> datetime | None:
+        """The end of the quiet hours that hold an event of *severity* back; None: tell at once."""
+        return self.quiet.hours.until(severity, now) if self.quiet else None
 
 
 class Notify(BaseModel):
@@ -170,6 +198,15 @@ class Notify(BaseModel):
         description="a message not delivered by then goes to the dead letters",
     )
     resolved: bool = Field(default=True, description="whether the end of an alert is sent too")
+    repeat: Repeat = Field(default=Repeat(), description="reminders while an alert is open")
+    escalate: Escalate | None = Field(
+        default=None, description="who else is told of what nobody acknowledges"
+    )
+    fallback_after: Duration = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        description="a channel that fails this long hands over to its fallback",
+    )
 
 
 class Retention(BaseModel):

@@ -255,7 +255,8 @@ class Alert:
 
     ``severity`` is the present one, ``worst`` the worst of the episode; ``severities`` are those
     that the channels were told, so that whoever heard of the trouble hears of its end;
-    ``told_at`` is when they were told last, which is where the time of a reminder counts from.
+    ``told_at`` is when they were told last, which is where the time of a reminder counts from, and
+    ``escalated_at`` when somebody else was told because nobody acknowledged it.
     """
 
     id: int
@@ -270,6 +271,7 @@ class Alert:
     facts: Facts
     severities: tuple[Severity, ...] = ()
     told_at: datetime | None = None
+    escalated_at: datetime | None = None
 
     @property
     def slot(self) -> tuple[str, str, str]:
@@ -364,6 +366,8 @@ class Notification:
     """One message for one channel, with the events it tells.
 
     ``due_at`` ends its group's waiting time; ``next_attempt_at`` is when it may be tried (again).
+    ``handed_to`` is the fallback channel that was told instead, ``note`` what the message of a
+    fallback says about it.
     """
 
     id: int
@@ -376,6 +380,8 @@ class Notification:
     attempts: int = 0
     finished_at: datetime | None = None
     error: str = ""
+    handed_to: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,18 @@ from monitor.core.model import (
     NotificationState,
     Severity,
     Subject,
+    Suppression,
     Why,
 )
 from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy, conclude, retry_delay
+from monitor.delivery.outbox import (
+    Outbox,
+    OutboxContext,
+    OutboxPolicy,
+    Quota,
+    conclude,
+    retry_delay,
+)
 from monitor.store.base import Changes
 
 TAKEN = Delivery(outcome=Outcome.DELIVERED)
@@ -64,11 +72,19 @@ class Receiver:
 class Office:
     """An outbox with two channels, and a record of what it wanted recorded."""
 
-    def __init__(self, *, timeout: float = 0.2, give_up_after: float = 3600) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 0.2,
+        give_up_after: float = 3600,
+        limit: int | None = None,
+        fallback: str = "",
+    ) -> None:
         self.clock = Clock(speed=200)
         self.channels = {"ops": Receiver(), "mail": Receiver()}
         self.rows: dict[int, Notification] = {}
         self.attempts: list[tuple[int, int, str]] = []
+        self.suppressed: list[tuple[int, Suppression]] = []
         self.settled: list[list[int]] = []
         self.told: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
@@ -76,28 +92,42 @@ class Office:
             self.channels,
             OutboxContext(
                 compose=self._compose,
+                hand_over=self._hand_over,
                 settle=self._settle,
                 record=self._record,
                 listener=self,
                 policy=OutboxPolicy(
                     timeout=timedelta(seconds=timeout),
                     give_up_after=timedelta(seconds=give_up_after),
+                    fallback_after=timedelta(seconds=60),
+                    fallbacks={"ops": fallback} if fallback else {},
+                    limits={"mail": limit} if limit else {},
                 ),
                 clock=self.clock,
                 rng=random.Random(1),
             ),
         )
 
-    def _compose(self, events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
+    def _compose(
+        self,
+        events: Sequence[Event],
+        now: datetime,
+        late: Lateness | None,
+        notes: Sequence[str],
+    ) -> Message:
         title = " ".join(str(e.id) for e in events)
-        notes = (late.cause,) if late else ()
-        return Message(title=title, severity=None, stories=(), notes=notes)
+        causes = (late.cause,) if late else ()
+        return Message(title=title, severity=None, stories=(), notes=(*causes, *notes))
+
+    def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
+        return replace(notification, id=notification.id + 1000, channel=to, attempts=0, note=note)
 
     async def _settle(self, ids: Iterable[int]) -> None:
         self.settled.append(list(ids))
 
     def _record(self, changes: Changes) -> None:
         self.rows |= {n.id: n for n in changes.notifications}
+        self.suppressed += [(s.event_id, s.reason) for s in changes.suppressed]
         self.attempts += [(a.notification_id, a.number, a.outcome) for a in changes.attempts]
         self.changed.set()
 
@@ -306,3 +336,61 @@ def test_the_outcome_of_an_attempt_keeps_the_error_until_it_is_delivered() -> No
     assert failed.next_attempt_at == now + timedelta(seconds=5)
     done, outcome = conclude(failed, TAKEN, now=now, give_up_after=day, jitter=0.5)
     assert (outcome, done.error, done.state) == ("delivered", "", NotificationState.DELIVERED)
+
+
+async def test_what_a_channel_refuses_goes_to_its_fallback_which_says_whose_it_was() -> None:
+    office = Office(fallback="mail")
+    office.outbox.start()
+    office.channels["ops"].answers = [REFUSED]
+    office.post(1)
+    await office.until(1001, NotificationState.DELIVERED)
+    assert office.rows[1].state is NotificationState.DEAD
+    assert office.rows[1].handed_to == "mail"
+    assert office.channels["mail"].got[0].notes == ("for channel ops, which refuses: HTTP 400",)
+    await office.outbox.stop(1)
+
+
+async def test_a_channel_that_fails_too_long_is_tried_on_while_its_fallback_is_told_once() -> None:
+    office = Office(fallback="mail")
+    office.outbox.start()
+    office.channels["ops"].answers = [BUSY] * 6
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.until(1001, NotificationState.DELIVERED)
+    assert len(office.channels["mail"].got) == 1
+    assert office.channels["mail"].got[0].notes == ("for channel ops, which fails: HTTP 503",)
+    assert len(office.channels["ops"].got) == 1
+    await office.outbox.stop(1)
+
+
+async def test_a_channel_gets_so_many_messages_an_hour_and_the_rest_in_one() -> None:
+    office = Office(limit=2)
+    office.outbox.start()
+    mail = office.channels["mail"]
+    for number in (1, 2):
+        office.post(number, "mail")
+        await office.until(number, NotificationState.DELIVERED)
+    for number in (3, 4, 5):
+        office.post(number, "mail")
+    async with asyncio.timeout(5):
+        while len(office.suppressed) < 3:
+            office.changed.clear()
+            await office.changed.wait()
+    assert {reason for _, reason in office.suppressed} == {Suppression.LIMITED}
+    assert len(mail.got) == 2
+    await office.outbox.stop(1)
+    assert 3 not in office.rows, "held back, not lost: the next start takes it up"
+
+
+def test_a_quota_frees_itself_after_an_hour_and_is_twice_as_large_for_critical_messages() -> None:
+    quota = Quota(2)
+    for at in (0.0, 100.0):
+        assert quota.free_at(critical=False) == 0.0
+        quota.count(at)
+    assert quota.free_at(critical=False) == 3600.0
+    assert quota.free_at(critical=True) == 0.0
+    for at in (200.0, 300.0):
+        quota.count(at)
+    assert quota.free_at(critical=True) == 3600.0
+    assert quota.free_at(critical=False) == 3800.0
+    assert Quota(None).free_at(critical=False) == 0.0
