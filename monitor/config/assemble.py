@@ -90,10 +90,12 @@ class Assembly:
         groups = self._check_entries(keys, channels)
         if settings is None or self._findings.has_errors():
             return None
+        checks.helpers(settings, self._findings)
+        if self._findings.has_errors():
+            return None
         checks.rates(settings, groups, self._findings)
         checks.limits(settings, groups, self._findings)
         checks.told_to_nobody(settings, self._findings)
-        checks.helpers(settings, self._findings)
         checks.exposure(settings.web, self._findings)
         return settings
 

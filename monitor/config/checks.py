@@ -110,8 +110,8 @@ def told_to_nobody(settings: Settings, findings: Findings) -> None:
     for position, key in enumerate(settings.keys):
         unheard = [s for s in Severity if not _is_heard(settings.channels, key, s)]
         if unheard:
-            words = " and ".join(unheard) if len(unheard) < len(Severity) else "any"
-            findings.warning(("keys", position), f"no channel takes {words} alerts about this key")
+            words = f"{' and '.join(unheard)} " if len(unheard) < len(Severity) else ""
+            findings.warning(("keys", position), f"no channel takes {words}alerts about this key")
 
 
 def _is_heard(channels: Iterable[ChannelSettings], key: KeySettings, severity: Severity) -> bool:

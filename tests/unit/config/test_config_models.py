@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import monitor.limits
 from monitor.config.models import ChannelSettings, Defaults, Settings, Web
 from monitor.config.rules import merged, switched
 from monitor.core.model import Severity
+from monitor.core.routing import Concern
 from monitor.providers.base import KeySettings
 
 
@@ -39,11 +41,17 @@ def settings(**fields: Any) -> Settings:
 def test_a_channel_takes_what_its_filters_let_through(
     fields: dict[str, Any], severity: str, names: list[str], tags: list[str], *, expected: bool
 ) -> None:
-    assert channel(**fields).matches(severity, names, tags) is expected
+    concern = Concern(rule="silent", provider="kie", keys=tuple(names), tags=tuple(tags))
+    assert (not channel(**fields).why_not(Severity(severity), concern)) is expected
 
 
-def test_a_severity_may_be_given_as_the_enum() -> None:
-    assert channel(severities=["critical"]).matches(Severity.CRITICAL, ["studio"], [])
+def test_quiet_hours_are_those_of_the_file() -> None:
+    quiet = {"from": "22:00", "to": "07:00", "timezone": "Europe/Berlin", "except": "critical"}
+    night = datetime(2026, 11, 1, 23, tzinfo=UTC)
+    held = channel(quiet=quiet).held_until(Severity.WARNING, night)
+    assert held == datetime(2026, 11, 2, 6, tzinfo=UTC)
+    assert channel(quiet=quiet).held_until(Severity.CRITICAL, night) is None
+    assert channel().held_until(Severity.WARNING, night) is None
 
 
 @pytest.mark.parametrize(
