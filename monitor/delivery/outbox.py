@@ -238,8 +238,13 @@ class _Channel:
         return max(first, self._paused_until) - self._clock.monotonic()
 
     def _ready(self) -> list[_Entry]:
+        """What goes out now, oldest first: what is due, and with it all that has failed before.
+
+        Otherwise "resolved" could arrive while "fired" still sits out a longer backoff.
+        """
         now = self._clock.monotonic()
-        ready = [e for e in self.entries.values() if e.ready_at <= now]
+        waiting = self.entries.values()
+        ready = [e for e in waiting if e.ready_at <= now or e.notification.attempts]
         ready.sort(key=lambda e: (e.notification.due_at, e.notification.id))
         return ready[: 1 if self._apart else MAX_TOGETHER]
 
