@@ -32,6 +32,7 @@ from yaml import (
 from yaml.reader import ReaderError
 
 from monitor.config.problems import Findings, Mark, Path
+from monitor.config.secrets import FromEnvironment
 
 VALUES_LIMIT = 2_000_000
 """Values in a document with its aliases written out: a million-laughs file ends here."""
@@ -65,13 +66,10 @@ _REWORDED = {
 }
 
 
-class FromEnvironment(str):
-    """A text that holds what a ``${NAME}`` stood for; it is never shown."""
+Expand = Callable[[str], FromEnvironment]
+"""Replaces the references of a text; raises ``ValueError`` with a sentence free of values."""
 
-    __slots__ = ()
-
-
-UNRESOLVED = FromEnvironment("unresolved")
+UNRESOLVED = FromEnvironment("unresolved", ())
 """Stands for a value that could not be had, so that checking goes on."""
 
 
@@ -118,18 +116,17 @@ def decode(content: bytes) -> str:
     raise UnreadableError("is not UTF-8 text; save it as UTF-8", _end_of(before))
 
 
-def parse(text: str, expand: Callable[[str], str], findings: Findings) -> Any:
+def parse(text: str, expand: Expand, findings: Findings) -> Any:
     """The document in *text* as dicts, lists, texts, exact numbers, booleans and None.
 
-    *expand* replaces the references of a text and raises ``ValueError`` with a sentence free of
-    values.  What can be read past goes to *findings*; raises :class:`UnreadableError` otherwise.
+    What can be read past goes to *findings*; raises :class:`UnreadableError` otherwise.
     """
     return _Builder(text, expand, findings).run()
 
 
 def locate(text: str, wanted: Iterable[Path]) -> dict[Path, Place]:
     """The places of *wanted* in a *text* that :func:`parse` has read."""
-    builder = _Builder(text, lambda value: value, Findings(), frozenset(wanted))
+    builder = _Builder(text, FromEnvironment, Findings(), frozenset(wanted))
     with contextlib.suppress(UnreadableError):  # told by parse(); its place is known there
         builder.run()
     return builder.places
@@ -141,7 +138,7 @@ class _Builder:
     def __init__(
         self,
         text: str,
-        expand: Callable[[str], str],
+        expand: Expand,
         findings: Findings,
         wanted: frozenset[Path] = frozenset(),
     ) -> None:
@@ -225,7 +222,7 @@ class _Builder:
 
     def _expanded(self, text: str, event: ScalarEvent) -> str:
         try:
-            return FromEnvironment(self._expand(text))
+            return self._expand(text)
         except ValueError as error:
             self._findings.missing_secret(self._path(), str(error), mark=_mark(event))
             return UNRESOLVED

@@ -12,7 +12,6 @@ from monitor.config import secrets
 from monitor.config.assemble import Assembly, Surroundings
 from monitor.config.checks import CheckUrl
 from monitor.config.document import (
-    FromEnvironment,
     Place,
     UnreadableError,
     decode,
@@ -107,7 +106,7 @@ def from_environment(environ: Mapping[str, str]) -> Loaded:
     found = {name: environ[name] for name in ENVIRONMENT_NAMES if environ.get(name)}
     _check_variables(found)
     keys = [
-        {"name": provider, "provider": provider, "key": FromEnvironment(found[variable])}
+        {"name": provider, "provider": provider, "key": secrets.FromEnvironment(found[variable])}
         for variable, provider in ENVIRONMENT_NAMES.items()
         if variable in found
     ]

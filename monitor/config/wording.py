@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
-from monitor.config.document import FromEnvironment
 from monitor.config.problems import Findings, Path
+from monitor.config.secrets import FromEnvironment
 from monitor.providers.base import Name
 
 _WORD = re.compile(r"\w{3,}")
@@ -137,7 +137,9 @@ def _explain(error: ErrorDetails, value: Any) -> str:
 
 def _own_words(message: str, value: Any) -> str:
     """A validator's *message*, unless it repeats something of what a variable held."""
-    if isinstance(value, FromEnvironment) and any(w in message for w in _WORD.findall(value)):
+    texts = value.values() if isinstance(value, Mapping) else (value,)
+    held = (text for text in texts if isinstance(text, FromEnvironment))
+    if any(word in message for text in held for word in _WORD.findall(text)):
         return "is not valid; it comes from the environment, so it is not shown"
     return message
 

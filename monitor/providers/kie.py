@@ -8,6 +8,7 @@ Source: https://docs.kie.ai/common-api/get-account-credits
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
@@ -78,7 +79,7 @@ class KieKey(KeySettings):
     """A key of kie.ai, or of a service of the same shape under another ``url``."""
 
     provider: Literal["kie"] = Field(default="kie", description="kie.ai")
-    url: Url = Field(default=BASE_URL, description="base address of the API")
+    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
     )
@@ -100,6 +101,7 @@ class KieKey(KeySettings):
         return KieProvider(
             self.url,
             self.key.get_secret_value(),
+            secrets=self.sent,
             timeout=self.timeout.total_seconds(),
             plain_http_host=self.allow_plain_http,
         )
@@ -109,10 +111,11 @@ class KieKey(KeySettings):
 class KieProvider:
     """Reads the credits of one kie.ai account, or of a service of the same shape."""
 
-    url: str
+    url: str = field(repr=False)
     key: str = field(repr=False)
     timeout: float
     plain_http_host: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     _request: Request = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -130,13 +133,17 @@ class KieProvider:
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """The account's balance as the one meter; raises :class:`PollError`."""
         answer = await http.fetch(self._request, timeout=self.timeout)
-        return (judge(answer, self.key),)
+        return (self.judge(answer),)
+
+    def judge(self, answer: Answer) -> MeterReading:
+        """The balance in *answer*; raises :class:`PollError`, whose text is free of secrets."""
+        return judge(answer, (self.key, *self.secrets))
 
 
-def judge(answer: Answer, key: str) -> MeterReading:
-    """The balance in *answer*; raises :class:`PollError`, whose text is free of *key*."""
+def judge(answer: Answer, secrets: Iterable[str]) -> MeterReading:
+    """The balance in *answer*; raises :class:`PollError`, whose text is free of *secrets*."""
     document, unreadable = try_decode(answer.body)
-    words = Words(document, [key])
+    words = Words(document, secrets)
     members = document if isinstance(document, dict) else {}
     code = _number(members.get("code"))
     if code is not None and code != _SUCCESS:
