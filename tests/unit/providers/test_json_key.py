@@ -347,9 +347,9 @@ def test_the_token_in_a_header_comes_back_hidden_without_its_scheme_too() -> Non
     built = provider(headers={"X-Other": "Token other-secret-value"})
 
     with pytest.raises(PollError) as caught:
-        built.judge(answer({"message": "unknown token other-secret-value"}, 401))
+        built.judge(answer({"message": "unknown: other-secret-value"}, 401))
 
-    assert caught.value.detail == "HTTP 401: unknown token ***"
+    assert caught.value.detail == "HTTP 401: unknown: ***"
 
 
 def test_nothing_that_may_be_secret_is_in_the_repr() -> None:
