@@ -91,7 +91,7 @@ def test_the_source_archive_has_what_builds_tests_and_documents_it(built: Path) 
 
 def test_the_installed_program_is_the_wheel(program: Path, tmp_path: Path) -> None:
     python = program.parent / "python"
-    command = [python, "-c", "import monitor; print(monitor.__file__)"]
+    command = [str(python), "-c", "import monitor; print(monitor.__file__)"]
     where = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert where.stdout.startswith(str(program.parents[1]))
 
@@ -114,17 +114,17 @@ def test_the_installed_program_writes_a_configuration_and_checks_it(
 
 
 def test_the_installed_program_shows_everything(program: Path, tmp_path: Path) -> None:
-    command = [program, "demo", "--for", "3s", "--port", "0"]
+    command = [str(program), "demo", "--for", "3s", "--port", "0"]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
-        url = next(m[0] for line in lines if (m := re.search(r"http://127\.0\.0\.1:\d+/", line)))
-        with urllib.request.urlopen(url) as answer:
+        port = next(m[1] for line in lines if (m := re.search(r"http://127\.0\.0\.1:(\d+)/", line)))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
             page = answer.read().decode()
-        (style,) = re.findall(r'href="/([^"]+\.css[^"]*)"', page)
-        with urllib.request.urlopen(url + style) as answer:
+        (style,) = re.findall(r'href="(/[^"]+\.css[^"]*)"', page)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{style}") as answer:
             assert answer.headers["Content-Type"].startswith("text/css")
         process.stdout.read()
     assert process.returncode == 0
