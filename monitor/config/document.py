@@ -47,6 +47,7 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_MERGE = "<<"
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 # ``{url: ${SLACK_URL}}`` is what an operator writes, but braces end a plain scalar there.  While
@@ -195,7 +196,7 @@ class _Builder:
     def _name(self, frame: _Frame, event: ScalarEvent) -> None:
         """Begin a field of a mapping."""
         name = frame.name = _unmask(event.value)
-        if name == "<<" and event.implicit[0]:
+        if name == _MERGE and event.implicit[0]:
             frame.skip = True
             self._findings.error(
                 self._path(),
@@ -271,6 +272,8 @@ class _Builder:
             raise UnreadableError("a field's name must be a text", mark)
         if not frame.skip:
             frame.value[frame.name] = value
+        elif frame.name == _MERGE:
+            _merge(frame.value, value)
         frame.name, frame.skip = None, False
 
     def _remember(self, mark: Mark) -> None:
@@ -293,6 +296,13 @@ class _Builder:
             len(frame.value) if isinstance(frame.value, list) else frame.name or ""
             for frame in self._frames
         )
+
+
+def _merge(mapping: dict[str, Any], value: Any) -> None:
+    """Take over what was meant, so that the mistake is not followed by fields that are missing."""
+    for each in value if isinstance(value, list) else [value]:
+        for name, part in each.items() if isinstance(each, dict) else ():
+            mapping.setdefault(name, part)
 
 
 def _mark(event: Event) -> Mark:
