@@ -16,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from monitor.config import checks, wording
 from monitor.config.credentials import Credentials
+from monitor.config.document import UNRESOLVED
+from monitor.config.later import OTHER_CHANNELS
 from monitor.config.models import ChannelSettings, Defaults, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
@@ -131,7 +133,7 @@ class Assembly:
         for position, written in self._entries("keys"):
             path = ("keys", position)
             entry = self._key_entry(common, written, path)
-            own = repr(entry["rules"])
+            own = repr(entry["rules"]) if "rules" in written else ""
             entry["rules"] = common.known.get(own, entry["rules"])
             key = self._validated(_KEY, entry, path)
             if key is not None:
@@ -158,6 +160,8 @@ class Assembly:
         for position, written in self._entries("channels"):
             path = ("channels", position)
             entry = dict(written)
+            if OTHER_CHANNELS & entry.keys():
+                entry.setdefault("url", UNRESOLVED)  # told as what it is, not as a missing url
             self._credentials.resolve(entry, "url", path)
             channel = self._validated(_CHANNEL, entry, path)
             if channel is not None:

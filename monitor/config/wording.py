@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
+from monitor.config.later import is_later
 from monitor.config.problems import Findings, Path
 from monitor.config.secrets import FromEnvironment
 from monitor.providers.base import Name
@@ -60,10 +61,15 @@ def report(
         if findings.blames(full):
             continue
         if error["type"] == "extra_forbidden":
-            hint = suggestion(str(path[-1]), fields(full[:-1]))
-            findings.error(full, f"unknown field{hint}", on_name=True)
+            findings.error(full, _unknown(full, fields), on_name=True)
         else:
             findings.error(full, _explain(error, _at(value, path)))
+
+
+def _unknown(path: Path, fields: Callable[[Path], Iterable[str]]) -> str:
+    if is_later(path):
+        return "is not in this version yet"
+    return f"unknown field{suggestion(str(path[-1]), fields(path[:-1]))}"
 
 
 def place(error: ErrorDetails, value: Any) -> Path:
