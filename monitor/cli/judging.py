@@ -35,7 +35,8 @@ Ledgers = Mapping[tuple[str, str], LedgerState]
 
 _RANKS = (CheckExit.OK, CheckExit.UNKNOWN, CheckExit.WARNING, CheckExit.CRITICAL)
 """From best to worst: what is known to be bad outweighs what is not known, and a key that could
-not be read never hides behind one that is fine (monitoring-plugins calls this max_state_alt)."""
+not be read never hides behind one that is fine.  That of max_state_alt in lib/states.h of
+https://github.com/monitoring-plugins/monitoring-plugins."""
 
 NOTHING_LEFT = "nothing is left"
 NO_REFERENCE = "limits in percent are not judged: no recorded history"

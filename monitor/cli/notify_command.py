@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TextIO
 
 import click
 
@@ -55,7 +57,9 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
     """
     settings = load_all(Need.SEND).settings
     seconds = settings.notify.timeout.total_seconds()
-    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds))
+    # Standard output is for the JSON alone.
+    terminal = sys.stderr if output_format == "json" else sys.stdout
+    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds, terminal))
     if output_format == "json":
         output.print_json(trials)
     else:
@@ -75,14 +79,17 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettin
     return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else settings.channels
 
 
-async def _try_all(channels: Sequence[ChannelSettings], seconds: float) -> Sequence[Trial]:
-    return await asyncio.gather(*(_try(channel, seconds) for channel in channels))
+async def _try_all(
+    channels: Sequence[ChannelSettings], seconds: float, terminal: TextIO
+) -> Sequence[Trial]:
+    return await asyncio.gather(*(_try(channel, seconds, terminal) for channel in channels))
 
 
-async def _try(channel: ChannelSettings, seconds: float) -> Trial:
+async def _try(channel: ChannelSettings, seconds: float, terminal: TextIO) -> Trial:
     """One real message; a send that takes longer than *seconds* has failed, as in the daemon."""
     started = time.monotonic()
-    sender = make_sender(channel.url.get_secret_value(), name=channel.name, timeout=seconds)
+    url = channel.url.get_secret_value()
+    sender = make_sender(url, name=channel.name, timeout=seconds, terminal=terminal)
     try:
         async with asyncio.timeout(seconds):
             result = await sender.send(trial_message(channel.name, now=datetime.now(UTC)))

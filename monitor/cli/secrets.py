@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 
 from monitor.config import Settings
+from monitor.providers import KeySettings
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -18,6 +19,8 @@ def _secrets_in(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, BaseModel):
+        if isinstance(value, KeySettings):
+            yield from value.secrets
         for name in type(value).model_fields:
             yield from _secrets_in(getattr(value, name))
     elif isinstance(value, list | tuple):

@@ -16,11 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from monitor.config import checks, wording
 from monitor.config.credentials import Credentials
-from monitor.config.document import FromEnvironment
+from monitor.config.document import UNRESOLVED
+from monitor.config.later import OTHER_CHANNELS
 from monitor.config.models import ChannelSettings, Defaults, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
 from monitor.config.schema import fields_at
+from monitor.config.secrets import FromEnvironment
 from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
 from monitor.providers import AnyKey
@@ -33,6 +35,7 @@ _RULES = TypeAdapter(Rules)
 _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
 _SETTINGS = TypeAdapter(Settings)
+_SENT = frozenset({"url", "headers", "body", "auth"})
 _SECRETS = (("keys", "key"), ("channels", "url"))
 _DEFAULT_PROVIDER = "kie"
 
@@ -110,7 +113,7 @@ class Assembly:
 
     def from_environment(self) -> frozenset[Path]:
         """Where texts hold what a variable stood for, apart from the credentials themselves."""
-        paths = _expanded(self._raw, ())
+        paths = (path for path, _ in _expanded(self._raw, ()))
         return frozenset(path for path in paths if (path[0], path[-1]) not in _SECRETS)
 
     def holds_literal_secrets(self) -> bool:
@@ -133,11 +136,11 @@ class Assembly:
         for position, written in self._entries("keys"):
             path = ("keys", position)
             entry = self._key_entry(common, written, path)
-            own = repr(entry["rules"])
+            own = repr(entry["rules"]) if "rules" in written else ""
             entry["rules"] = common.known.get(own, entry["rules"])
             key = self._validated(_KEY, entry, path)
             if key is not None:
-                keys[position] = key
+                keys[position] = key.with_secrets(_secrets_sent(written))
                 common.known[own] = key.rules
         return keys
 
@@ -160,6 +163,8 @@ class Assembly:
         for position, written in self._entries("channels"):
             path = ("channels", position)
             entry = dict(written)
+            if OTHER_CHANNELS & entry.keys():
+                entry.setdefault("url", UNRESOLVED)  # told as what it is, not as a missing url
             self._credentials.resolve(entry, "url", path)
             channel = self._validated(_CHANNEL, entry, path)
             if channel is not None:
@@ -255,10 +260,16 @@ class Assembly:
         }
 
 
-def _expanded(value: Any, path: Path) -> Iterator[Path]:
-    """Where in *value* there are texts with what a variable stood for."""
+def _secrets_sent(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What variables stood for in what is sent to the provider, beside the credential."""
+    sent = {name: entry[name] for name in _SENT & entry.keys()}
+    return tuple(value for _, text in _expanded(sent, ()) for value in text.values)
+
+
+def _expanded(value: Any, path: Path) -> Iterator[tuple[Path, FromEnvironment]]:
+    """The texts in *value* that hold what a variable stood for, each with its place."""
     if isinstance(value, FromEnvironment):
-        yield path
+        yield path, value
     elif isinstance(value, dict):
         for name, each in value.items():
             yield from _expanded(each, (*path, name))

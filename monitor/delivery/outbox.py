@@ -289,7 +289,10 @@ class _Channel:
         return max(first, self._paused_until) - self._clock.monotonic()
 
     def _may_leave_at(self, entry: _Entry) -> float:
-        return max(entry.ready_at, self._quota.free_at(critical=_is_critical(entry)))
+        return max(entry.ready_at, self._free_at(entry))
+
+    def _free_at(self, entry: _Entry) -> float:
+        return self._quota.free_at(critical=_is_critical(entry))
 
     def _note_limited(self) -> None:
         """Record of what is due that the channel has had its fill."""
@@ -316,8 +319,17 @@ class _Channel:
             self._context.record(changes)
 
     def _ready(self) -> list[_Entry]:
+        """What goes out now, oldest first: what is due, and with it all that has failed before.
+
+        Otherwise "resolved" could arrive while "fired" still sits out a longer backoff.
+        """
         now = self._clock.monotonic()
-        ready = [e for e in self.entries.values() if self._may_leave_at(e) <= now]
+        ready = [
+            entry
+            for entry in self.entries.values()
+            if self._may_leave_at(entry) <= now
+            or (entry.notification.attempts and self._free_at(entry) <= now)
+        ]
         ready.sort(key=lambda e: (e.notification.due_at, e.notification.id))
         return ready[: 1 if self._apart else MAX_TOGETHER]
 

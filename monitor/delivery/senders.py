@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from monitor.delivery.console import ConsoleSender
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 CONSOLE_URLS = ("console:", "console://")
 
 
-def make_sender(url: str, *, name: str, timeout: float) -> Sender:
+def make_sender(url: str, *, name: str, timeout: float, terminal: TextIO | None = None) -> Sender:
     """The sender of channel *name*; a send takes at most *timeout* seconds.
 
+    What ``console:`` prints goes to *terminal*, standard output unless given.
     Raises ``ValueError`` with a sentence free of secrets when the URL is unusable.
     """
     if url in CONSOLE_URLS:
-        return ConsoleSender()
+        return ConsoleSender(terminal)
     from monitor.delivery.apprise import AppriseSender  # noqa: PLC0415 - 20 MB; console needs none
 
     return AppriseSender(url, name=name, timeout=timeout)

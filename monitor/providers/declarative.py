@@ -7,7 +7,7 @@ failure, and which amounts it holds (:class:`MeterRule`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -157,7 +157,7 @@ class JsonKey(KeySettings, MeterRule):
     """A key of an endpoint that the configuration describes."""
 
     provider: Literal["json"] = Field(description="any endpoint that answers JSON")
-    url: Url = Field(description="address that answers with the balance")
+    url: Url = Field(repr=False, description="address that answers with the balance")
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
     )
@@ -166,7 +166,7 @@ class JsonKey(KeySettings, MeterRule):
         default={}, description="further headers; their values are treated as secrets"
     )
     body: dict[str, Any] | list[Any] | None = Field(
-        default=None, description="JSON that is sent, with method POST"
+        default=None, repr=False, description="JSON that is sent, with method POST"
     )
     auth: Auth = Field(
         default=Auth("bearer"),
@@ -186,6 +186,15 @@ class JsonKey(KeySettings, MeterRule):
             raise ValueError("a body needs method: POST")
         return self
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Also the halves of ``user:password``; values of headers, with and without a scheme."""
+        halves = self.key.get_secret_value().split(":") if self.key else []
+        headers = [value.get_secret_value() for value in self.headers.values()]
+        behind_scheme = [value.partition(" ")[2] for value in headers]
+        found = (*super().secrets, *halves, *headers, *behind_scheme)
+        return tuple(dict.fromkeys(filter(None, found)))
+
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a needed key."""
         key = self.key.get_secret_value() if self.key else ""
@@ -195,7 +204,7 @@ class JsonKey(KeySettings, MeterRule):
             host=host_of(self.url),
             request=self._request(key),
             timeout=self.timeout.total_seconds(),
-            secrets=tuple(_secrets(key, self.headers)),
+            secrets=self.secrets,
             success=self.success,
             failures=self.failures,
             meters=(self,),
@@ -206,7 +215,7 @@ class JsonKey(KeySettings, MeterRule):
         body = None
         if self.body is not None:
             headers = {"Content-Type": "application/json", **headers}
-            body = json.dumps(self.body).encode()
+            body = _json(self.body).encode()
         return Request(
             self.method,
             self.auth.url(self.url, key),
@@ -216,10 +225,14 @@ class JsonKey(KeySettings, MeterRule):
         )
 
 
-def _secrets(key: str, headers: Mapping[str, Secret]) -> Iterator[str]:
-    """What never may be shown: the key, both halves of ``user:password``, header values."""
-    yield from filter(None, (key, *key.split(":")))
-    yield from (value.get_secret_value() for value in headers.values())
+def _json(value: Any) -> str:
+    """*value* as JSON; a Decimal is written digit by digit, as no float could be."""
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}: {_json(each)}" for name, each in value.items())
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

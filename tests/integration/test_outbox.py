@@ -218,6 +218,19 @@ async def test_a_hanging_channel_is_cut_off_and_holds_up_nobody_else(office: Off
     assert office.attempts[1] == (1, 1, "retry")
 
 
+async def test_news_never_overtake_what_waits_since_longer(office: Office) -> None:
+    ops = office.channels["ops"]
+    ops.answers = [BUSY] * 5
+    office.post(1)
+    async with asyncio.timeout(10):
+        while len(office.attempts) < 4:
+            office.changed.clear()
+            await office.changed.wait()
+    office.post(2)  # fails once with the first, and would be tried again long before it
+    await office.until(2, NotificationState.DELIVERED)
+    assert [message.title for message in ops.got] == ["1 2"]
+
+
 async def test_what_waited_during_an_outage_leaves_as_one_message_that_says_why(
     office: Office,
 ) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from monitor.config import (
     show,
     starter,
 )
+from monitor.config.load import default_store
 from monitor.core.fields import Threshold
 
 SECRET = "s3cr3t-0123456789-abcdef"
@@ -488,6 +490,55 @@ def test_the_file_is_looked_for_in_the_order_of_the_manual(
 def test_the_store_is_in_the_state_directory(environ: dict[str, str], store: str) -> None:
     settings = from_environment(HOME | {"KIE_API_KEY": "sk"} | environ).settings
     assert settings.store.get_secret_value() == store
+
+
+@pytest.mark.parametrize(
+    ("there", "environ", "expected"),
+    [
+        pytest.param(["system"], {}, "system", id="root looks at what the service wrote"),
+        pytest.param(["system", "own"], {}, "own", id="a store of one's own comes first"),
+        pytest.param([], {}, "own", id="without a service it is one's own"),
+        pytest.param(["system"], {"STATE_DIRECTORY": "/state"}, "/state", id="the service itself"),
+    ],
+)
+def test_the_store_of_the_service_is_found(
+    tmp_path: Path, there: list[str], environ: dict[str, str], expected: str
+) -> None:
+    places = {
+        "system": tmp_path / "system" / "credit-monitor.db",
+        "own": tmp_path / "credit-monitor" / "credit-monitor.db",
+        "/state": Path("/state/credit-monitor.db"),
+    }
+    for name in there:
+        places[name].parent.mkdir()
+        places[name].touch()
+    environ = {"XDG_STATE_HOME": str(tmp_path), **environ}
+    assert default_store(environ, service=places["system"]) == f"sqlite://{places[expected]}"
+
+
+def test_the_store_of_the_service_is_left_alone_by_whom_it_does_not_concern(tmp_path: Path) -> None:
+    service = tmp_path / "service.db"
+    service.touch()
+    tmp_path.chmod(0o700)
+    environ = {"XDG_STATE_HOME": "/nowhere"}
+    with as_nobody(tmp_path):
+        found = default_store(environ, service=service)
+    assert found == "sqlite:///nowhere/credit-monitor/credit-monitor.db"
+
+
+@contextmanager
+def as_nobody(directory: Path) -> Iterator[None]:
+    """Without access to *directory*; root has to become another user for that."""
+    if os.geteuid() != 0:
+        directory.chmod(0o000)
+        yield
+        directory.chmod(0o700)
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
 
 
 def test_the_environment_alone_is_a_configuration() -> None:

@@ -30,7 +30,7 @@ JUNK = st.recursive(
 def read(status: int, body: bytes) -> Decimal | None:
     """The balance, or None for a failure; anything but a PollError is a bug."""
     try:
-        return judge(Answer(status, {}, body), KEY).balance
+        return judge(Answer(status, {}, body), [KEY]).balance
     except PollError:
         return None
 
