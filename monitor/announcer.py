@@ -128,13 +128,16 @@ class Announcer:
 
     def remind(self, now: datetime, changes: Changes) -> None:
         """Tell again what is still open: reminders, the end of silences, escalation."""
+        waiting = []
         for alert in list(self._world.alerts.values()):
             if self._is_silenced(alert, now):
                 continue
             if not _was_told(alert):
                 self._remind(alert, Why.SILENCE_OVER, now, changes)
             elif alert.id not in self._world.acks:
-                self._remind_unanswered(alert, now, changes)
+                self._escalate(alert, now, changes)
+                waiting.append(self._world.alerts[alert.slot])
+        self._repeat(waiting, now, changes)
 
     def close_group(self, notification_id: int) -> None:
         """The outbox is about to send this one: what happens from now on is another message."""
@@ -183,13 +186,19 @@ class Announcer:
             for silence in self._world.silences
         )
 
-    def _remind_unanswered(self, alert: Alert, now: datetime, changes: Changes) -> None:
+    def _repeat(self, waiting: Sequence[Alert], now: datetime, changes: Changes) -> None:
+        """Reminders that are due; those due soon come along, so that it is one message."""
+        for severity, repeat in self._policy.repeat.items():
+            ages = [
+                (now - (a.told_at or a.changed_at), a) for a in waiting if a.severity is severity
+            ]
+            if any(age >= repeat for age, _ in ages):
+                for age, alert in ages:
+                    if age >= repeat / 2:
+                        self._remind(alert, Why.REPEAT, now, changes)
+
+    def _escalate(self, alert: Alert, now: datetime, changes: Changes) -> None:
         policy = self._policy
-        told_at = alert.told_at or alert.changed_at
-        repeat = policy.repeat.get(alert.severity)
-        if repeat is not None and now - told_at >= repeat:
-            self._remind(alert, Why.REPEAT, now, changes)
-            return
         waited = now - alert.opened_at
         if (
             policy.escalate_after is not None

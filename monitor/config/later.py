@@ -15,8 +15,8 @@ _FIELDS: Mapping[Path, frozenset[str]] = {
     (): frozenset({"heartbeat"}),
     ("rules",): _RULES,
     ("keys", "rules"): _RULES,
-    ("channels",): OTHER_CHANNELS | {"fallback", "quiet"},
-    ("notify",): frozenset({"repeat", "report"}),
+    ("channels",): OTHER_CHANNELS,
+    ("notify",): frozenset({"report"}),
 }
 """By the path of the mapping they stand in, without positions in lists."""
 

@@ -202,3 +202,15 @@ def test_a_channel_says_why_it_is_not_told(filters: dict[str, Sequence[str]], wh
     settings = {"severities": tuple(Severity)} | filters
     found = Filters(**settings).why_not(Severity.WARNING, concern)  # type: ignore[arg-type]
     assert found.startswith(why) if why else not found
+
+
+def test_reminders_that_are_due_soon_come_along_with_the_one_that_is_due() -> None:
+    bench = Bench([watched("a"), watched("b")], policy=REMINDING)
+    bench.read("a", "50")
+    bench.now += HOUR
+    bench.read("b", "50")
+    bench.announcer.close_group(1)
+    for _ in range(3):
+        bench.pass_time(HOUR)
+    assert told(bench.events[2:]) == [("reminded", "repeat")] * 2
+    assert [len(n.event_ids) for n in bench.notifications.values()] == [2, 2]
