@@ -57,6 +57,11 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def site_of(url: str) -> str:
+    """Host and, where it is given, port of *url* in lower case: what is up or down as one."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
 def check_url(url: str) -> str:
     """Refuse what cannot be an endpoint; raises ``ValueError`` without repeating the value."""
     if not url.isascii() or not url.isprintable() or " " in url:
