@@ -89,6 +89,7 @@ def run(scenario: Scenario) -> Result:
         web = _free_port()
         config = folder / "config.yaml"
         config.write_text(_configuration(scenario, endpoint.port, web, folder), encoding="utf-8")
+        config.chmod(0o600)
         command = [sys.executable, "-m", "monitor", "--config", str(config), "run"]
         began = time.monotonic()
         with on_measured_core(command, folder) as process:
@@ -115,9 +116,7 @@ def _configuration(scenario: Scenario, port: int, web: int, folder: Path) -> str
             "defaults": {"interval": f"{scenario.interval:g}s", "timeout": "5s"},
             "keys": keys,
             "rules": {"low_balance": {"warning": 2000, "critical": 500}},
-            "channels": [
-                {"name": "hook", "url": f"json://127.0.0.1:{port}/hook", "keys": ["fall-*"]}
-            ],
+            "channels": [{"name": "hook", "url": f"json://127.0.0.1:{port}/hook"}],
             "notify": {"group_wait": f"{GROUP_WAIT:g}s", "resolved": False},
             "store": f"sqlite:///{folder}/bench.db",
             "limits": {"default": {"rate": 1000, "concurrency": 500}},

@@ -20,6 +20,7 @@ from monitor.core.model import Event, Notification, NotificationState, Observati
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
 from monitor.limits import Limit
+from monitor.memory import Collector
 from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
 from monitor.plan import Plan
@@ -111,7 +112,11 @@ class Daemon:
         self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
         await self._start_web(store)
+        collector = Collector()
+        collector.tidy_up()
         await self._start_polling()
+        collector.set_aside(again_after=self._first_round())
+        self._stack.callback(collector.release)
         told = ", ".join(c.name for c in channels)
         log.info("watching %d keys, telling %s", len(self.plan.jobs), told)
 
@@ -186,6 +191,11 @@ class Daemon:
         timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.start()
         await self._poller.start()
+
+    def _first_round(self) -> float:
+        """Real seconds until every key was polled once."""
+        longest = max((job.interval for job in self.plan.jobs), default=timedelta(0))
+        return self.clock.real(longest.total_seconds())
 
     def _limit(self, group: str, provider: str) -> Limit:
         limit = self.settings.limit(provider, group)

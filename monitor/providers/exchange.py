@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether *host* is this machine by name or address; never asks the resolver."""
     if host == "localhost" or host.endswith(".localhost"):
