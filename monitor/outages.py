@@ -12,7 +12,6 @@ from monitor.core.rules import Silent, Verdict
 from monitor.core.rules.silent import provider_is_down
 from monitor.world import LiveKey, World
 
-
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
