@@ -68,6 +68,7 @@ class Result:
 
     scenario: Scenario
     cpu_ms: float = 0.0
+    noise: float = 0.0
     memory: float = 0.0
     peak: float = 0.0
     ready: float = 0.0
@@ -173,6 +174,8 @@ def _measure(result: Result, pid: int, endpoint: Provider, ready: float, web: in
     sleep_until(end)
     after = usage(pid)
     result.memory, result.peak = after.memory, after.peak
+    waited = after.waited - before.waited
+    result.noise = waited / (waited + after.ran - before.ran)
     last = end + interval
     _scrape(result, web, last)
     result.peak = usage(pid).peak
@@ -237,6 +240,7 @@ _ROWS: Mapping[str, Callable[[Result], str]] = {
     "CPU per poll": lambda r: f"{r.cpu_ms:.2f} ms",
     "- the three daemons": lambda r: f"{_pair(REFERENCE, r)[0]} ms",
     "- target, at most": lambda r: f"{_pair(TARGETS, r)[0]} ms",
+    "noise: of its running time, waiting for a core": lambda r: f"{r.noise:.0%}",
     "memory": lambda r: f"{r.memory:.0f} MB",
     "- peak, with start and scrapes": lambda r: f"{r.peak:.0f} MB",
     "- the three daemons ": lambda r: f"{_pair(REFERENCE, r)[1]} MB",
