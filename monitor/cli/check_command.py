@@ -38,8 +38,8 @@ Examples:
 Exit code, the worst of all keys:
   0  ok        every balance was read and is above its limits
   1  warning   a balance is below its warning limit
-  2  critical  below the critical limit or --require, used up, or the key is refused
-  3  unknown   a balance could not be read, or the command line or configuration is wrong
+  2  critical  below the critical limit or --require, used up, or key refused
+  3  unknown   a balance could not be read, or the command itself failed
 From bad to worse: ok, unknown, warning, critical.
 
 Limits in percent need the level after the last top-up, which the daemon records; without it only

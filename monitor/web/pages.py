@@ -98,7 +98,7 @@ class Pages:
         watched = live.watched
         overview = present.overview(self._context.world, [live], now)
         history = queries.key_history(store, watched.name, since, now)
-        since = _begin(history, since)
+        since = history.began if history else since
         found = queries.alerts(store, limit=ALERTS_SEARCHED)
         key = overview.keys[0]
         return {
@@ -107,7 +107,7 @@ class Pages:
             "problems": problems,
             "key": key,
             "watched": watched,
-            "charts": _charts(watched, key, history, since),
+            "charts": _charts(watched, key, history),
             "outages": history.outages[::-1] if history else (),
             "alerts": [a for a in found if queries.concerns(a.alert.subject, watched)],
             "searched": ALERTS_SEARCHED,
@@ -160,14 +160,8 @@ def _notices(overview: Overview) -> list[str]:
     return []
 
 
-def _begin(history: queries.KeyHistory | None, since: datetime) -> datetime:
-    """Where the charts begin: at *since*, or at the first reading of a key watched since later."""
-    first = [m.points[0].at for m in history.meters if m.points] if history else []
-    return max(since, min(first, default=since))
-
-
 def _charts(
-    watched: WatchedKey, key: KeyOverview, history: queries.KeyHistory | None, since: datetime
+    watched: WatchedKey, key: KeyOverview, history: queries.KeyHistory | None
 ) -> list[MeterChart]:
     if history is None:
         return []
@@ -178,7 +172,7 @@ def _charts(
             chart.draw(
                 meter.points,
                 history.outages,
-                since=since,
+                since=history.began,
                 until=history.until,
                 interval=watched.interval,
                 thresholds=_thresholds(watched, references.get(meter.meter)),
