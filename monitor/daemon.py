@@ -17,6 +17,7 @@ from monitor.clock import Clock
 from monitor.config.models import ChannelSettings, Settings
 from monitor.core.messages import Lateness, Message, compose
 from monitor.core.model import Event, Notification, NotificationState, Observation
+from monitor.core.wording import span
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
 from monitor.limits import Limit
@@ -236,7 +237,8 @@ class Daemon:
         step = (now - before) - timedelta(seconds=steady - steady_before)
         self._last_sweep = (now, steady)
         if abs(step) > CLOCK_STEP:
-            log.warning("the wall clock was set by %s", step)
+            way = "forward" if step > timedelta(0) else "back"
+            log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
 
