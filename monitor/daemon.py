@@ -18,9 +18,11 @@ from monitor.clock import Clock
 from monitor.config.models import ChannelSettings, Settings
 from monitor.core.messages import Lateness, Message, compose
 from monitor.core.model import Event, Notification, NotificationState, Observation
+from monitor.core.wording import span
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
 from monitor.limits import Limit
+from monitor.memory import Collector
 from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
 from monitor.plan import Plan
@@ -111,7 +113,11 @@ class Daemon:
         self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
         await self._start_web(store)
+        collector = Collector()
+        collector.tidy_up()
         await self._start_polling()
+        collector.set_aside(again_after=self._first_round())
+        self._stack.callback(collector.release)
         told = ", ".join(c.name for c in channels)
         log.info("watching %d keys, telling %s", len(self.plan.jobs), told)
 
@@ -194,6 +200,11 @@ class Daemon:
         timers.start()
         await self._poller.start()
 
+    def _first_round(self) -> float:
+        """Real seconds until every key was polled once."""
+        longest = max((job.interval for job in self.plan.jobs), default=timedelta(0))
+        return self.clock.real(longest.total_seconds())
+
     def _limit(self, group: str, provider: str) -> Limit:
         limit = self.settings.limit(provider, group)
         return Limit(rate=limit.rate, concurrency=limit.concurrency)
@@ -236,7 +247,8 @@ class Daemon:
         step = (now - before) - timedelta(seconds=steady - steady_before)
         self._last_sweep = (now, steady)
         if abs(step) > CLOCK_STEP:
-            log.warning("the wall clock was set by %s", step)
+            way = "forward" if step > timedelta(0) else "back"
+            log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
 

@@ -120,6 +120,13 @@ class KeyHistory:
     meters: tuple[MeterHistory, ...]
     outages: tuple[Outage, ...]
 
+    @property
+    def began(self) -> datetime:
+        """Where a chart begins: ``since``, or the first record of a key watched only later."""
+        firsts = [m.points[0].at for m in self.meters if m.points]
+        firsts += [outage.at for outage in self.outages[:1]]
+        return max(self.since, min(firsts, default=self.since))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:

@@ -81,6 +81,11 @@ def worst(findings: Iterable[Finding]) -> CheckExit:
     return max((f.verdict for f in findings), key=_RANKS.index, default=CheckExit.UNKNOWN)
 
 
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings in the order CRITICAL, WARNING, UNKNOWN, OK, else as they were."""
+    return sorted(findings, key=lambda f: -_RANKS.index(f.verdict))
+
+
 def judge(
     key: WatchedKey, poll: Reading | Failure, ledgers: Ledgers, require: Decimal | None
 ) -> Sequence[Finding]:

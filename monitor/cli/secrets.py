@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 
 from monitor.config import Settings
+from monitor.core.rules import Rules
 from monitor.providers import KeySettings
 
 
@@ -18,6 +19,8 @@ def secrets_of(settings: Settings) -> list[str]:
 def _secrets_in(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
+    elif isinstance(value, Rules):
+        return  # they are numbers and times, and walking through those of every key takes long
     elif isinstance(value, BaseModel):
         if isinstance(value, KeySettings):
             yield from value.secrets

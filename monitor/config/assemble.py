@@ -96,8 +96,13 @@ class Assembly:
         checks.helpers(settings, self._findings)
         if self._findings.has_errors():
             return None
-        checks.rates(settings, groups, self._findings)
-        checks.limits(settings, groups, self._findings)
+        unsaid = {
+            groups[at]
+            for at, entry in self._mappings("keys")
+            if isinstance(entry.get("url"), FromEnvironment)
+        }
+        checks.rates(settings, groups, unsaid, self._findings)
+        checks.limits(settings, groups, unsaid, self._findings)
         checks.told_to_nobody(settings, self._findings)
         checks.exposure(settings.web, self._findings)
         return settings

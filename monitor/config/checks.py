@@ -165,8 +165,13 @@ RULE_SEVERITIES = {
 """Which severities each rule raises."""
 
 
-def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
-    """The keys of a limit group ask for no more polls than a configured rate lets through."""
+def rates(
+    settings: Settings, groups: Mapping[int, str], unsaid: Collection[str], findings: Findings
+) -> None:
+    """The keys of a limit group ask for no more polls than a configured rate lets through.
+
+    Groups that are *unsaid* are told by their provider: their names came from the environment.
+    """
     wanted: defaultdict[tuple[str, str], float] = defaultdict(float)
     for position, group in groups.items():
         key = settings.keys[position]
@@ -174,19 +179,22 @@ def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> 
     for (provider, group), rate in wanted.items():
         allowed = settings.limit(provider, group).rate
         if allowed is not None and rate > allowed:
+            name = provider if group in unsaid else group
             findings.warning(
-                ("limits", group if group in settings.limits else provider),
-                f"the keys of {group} ask for {rate:.4g} polls per second and its rate is"
-                f" {allowed:.4g}: polls will be late; raise interval or limits.{group}.rate",
+                ("limits", name if name in settings.limits else provider),
+                f"the keys of {name} ask for {rate:.4g} polls per second and its rate is"
+                f" {allowed:.4g}: polls will be late; raise interval or limits.{name}.rate",
             )
 
 
-def limits(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
-    """Every entry of ``limits`` is for a provider or host in use."""
+def limits(
+    settings: Settings, groups: Mapping[int, str], unsaid: Collection[str], findings: Findings
+) -> None:
+    """Every entry of ``limits`` is for a provider or host in use; *unsaid* as in :func:`rates`."""
     known = {ANY_GROUP, *groups.values(), *(key.provider for key in settings.keys)}
     for name in settings.limits:
         if name not in known:
-            hint = suggestion(name, known)
+            hint = suggestion(name, known.difference(unsaid))
             findings.warning(("limits", name), f"no key belongs to it{hint}", on_name=True)
 
 

@@ -143,6 +143,11 @@ class KeySettings(BaseModel):
         """Where a person buys credit for this key; empty where nobody documents a page."""
         return ""
 
+    @property
+    def origin(self) -> str:
+        """What fails together with this key, and has one alert then: the provider, or a site."""
+        return self.provider
+
     def build(self) -> Provider:
         """The provider that polls this key."""
         raise TypeError(f"provider {self.provider} cannot be built")

@@ -19,7 +19,7 @@ from monitor.core.fields import STRICT, parse_amount
 from monitor.core.model import DEFAULT_METER, MeterReading, Reason
 from monitor.providers.auth import HEADER_NAME, Auth
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo, Secret
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
+from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
 from monitor.providers.expressions import Expression, product
 from monitor.providers.json_values import ExpressionError, MissingError
 from monitor.providers.judge import Words, check_status, try_decode, waiting_time
@@ -50,6 +50,12 @@ def _header_names(headers: object) -> object:
         if name.lower() in _FRAMING:
             raise ValueError(f"the header {name} is set by the HTTP library")
     return headers
+
+
+def _document(value: object) -> object:
+    if not isinstance(value, dict | list | None):
+        raise ValueError("must be a mapping or a list")  # noqa: TRY004 - pydantic wants ValueError
+    return value
 
 
 def _factor(value: object) -> Decimal:
@@ -165,7 +171,7 @@ class JsonKey(KeySettings, MeterRule):
     headers: Annotated[dict[str, Secret], BeforeValidator(_header_names)] = Field(
         default={}, description="further headers; their values are treated as secrets"
     )
-    body: dict[str, Any] | list[Any] | None = Field(
+    body: Annotated[dict[str, Any] | list[Any] | None, BeforeValidator(_document)] = Field(
         default=None, repr=False, description="JSON that is sent, with method POST"
     )
     auth: Auth = Field(
@@ -194,6 +200,11 @@ class JsonKey(KeySettings, MeterRule):
         behind_scheme = [value.partition(" ")[2] for value in headers]
         found = (*super().secrets, *halves, *headers, *behind_scheme)
         return tuple(dict.fromkeys(filter(None, found)))
+
+    @property
+    def origin(self) -> str:
+        """The site: ``json`` itself is no service."""
+        return site_of(self.url)
 
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a needed key."""

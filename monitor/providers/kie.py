@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from monitor.core.model import MeterReading, Reason
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
+from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
 from monitor.providers.judge import (
     LONGEST_WAIT,
     Words,
@@ -93,6 +93,11 @@ class KieKey(KeySettings):
     def top_up_url(self) -> str:
         """kie.ai's page for buying credits; unknown for a service under another address."""
         return INFO.top_up_url if host_of(self.url) == host_of(BASE_URL) else ""
+
+    @property
+    def origin(self) -> str:
+        """kie.ai, or the site of another service of its shape, which is down by itself."""
+        return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
 
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a key."""

@@ -95,11 +95,12 @@ class SqliteBackend:
 
     def _connect_to_read(self) -> sqlite3.Connection:
         """Read beside a daemon; where the directory forbids that and no daemon runs, without."""
+        connection = self._connect("ro")
         try:
-            connection = self._connect("ro")
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
-        except sqlite3.OperationalError:
-            if self._beside("-wal").exists():
+        except sqlite3.Error as error:
+            connection.close()
+            if not isinstance(error, sqlite3.OperationalError) or self._beside("-wal").exists():
                 raise
             connection = self._connect("ro&immutable=1")
         return connection

@@ -98,6 +98,7 @@ class Pages:
         watched = live.watched
         overview = present.overview(self._context.world, [live], now)
         history = queries.key_history(store, watched.name, since, now)
+        since = history.began if history else since
         found = queries.alerts(store, limit=ALERTS_SEARCHED)
         key = overview.keys[0]
         return {
@@ -171,7 +172,7 @@ def _charts(
             chart.draw(
                 meter.points,
                 history.outages,
-                since=history.since,
+                since=history.began,
                 until=history.until,
                 interval=watched.interval,
                 thresholds=_thresholds(watched, references.get(meter.meter)),

@@ -110,20 +110,29 @@ class Hook:
     status: int = 200
     got: list[tuple[float, dict[str, str]]] = field(default_factory=list)
     port: int = 0
+    _answering: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         self.arrived = asyncio.Condition()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
         await self._server.wait_closed()
 
     @property
     def messages(self) -> list[str]:
         return [f"{body.get('title', '')}\n{body.get('message', '')}" for _, body in self.got]
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -65,6 +65,18 @@ def test_a_host_that_came_from_the_environment_is_not_told(tmp_path: Path) -> No
     assert "hush" not in str(caught.value)
 
 
+def test_no_warning_tells_a_host_that_came_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "keys: [{name: a, key: sk-1, interval: 1s, timeout: 1s, url: 'https://${K}.example/'}]\n"
+        "limits: {default: {rate: 0.5}, hush-0123456788.example: {rate: 1}}\n"
+    )
+    found = load(file, {"HOME": "/home/operator", "K": "hush-0123456789"})
+    told = [each.message for each in found.warnings]
+    assert any(text.startswith("the keys of kie ask for 1 polls per second") for text in told)
+    assert not [text for text in told if "hush" in text]
+
+
 def test_an_amount_in_a_body_is_sent_as_it_is_written(tmp_path: Path) -> None:
     entry = (
         "provider: json, balance: data, unit: USD, url: 'https://x.example/', method: POST,"

@@ -178,7 +178,10 @@ async def test_the_length_of_the_history_can_be_chosen(
     client: httpx.AsyncClient, full_scene: Scene
 ) -> None:
     page = await get(client, "/keys/low?since=7d")
-    assert "2026-04-24 12:00" in page.text
+    assert page.all("svg"), "the balance is drawn"
+    assert "2026-04-24 12:00" not in page.text, "it was not watched yet: no empty days"
+    first = NOW - timedelta(minutes=199)
+    assert f"{first:%Y-%m-%d %H:%M}" in page.text
     assert {"?since=24h", "?since=30d", "?since=90d"} <= {a["href"] for a in page.all("a")}
 
 

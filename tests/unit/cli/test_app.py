@@ -32,6 +32,7 @@ def test_every_command_has_help(name: str) -> None:
     assert result.exit_code == 0
     assert f"Usage: credit-monitor {name}".rstrip() in result.stdout
     assert "--config" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80, "fits a terminal of 80 columns"
 
 
 @pytest.mark.parametrize("name", [n for n, c in commands().items() if not hasattr(c, "commands")])
