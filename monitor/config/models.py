@@ -141,11 +141,17 @@ class ChannelSettings(BaseModel):
 
         One matching key is enough: an alert of an account or a provider speaks for several.
         """
+        return not self.refusal(severity, key_names, tags)
+
+    def refusal(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> str:
+        """Why an alert is not sent here (see :meth:`matches`), in words; empty when it is."""
         if severity not in self.severities:
-            return False
+            return f"takes severity {' and '.join(self.severities)} only"
         if self.tags and not set(self.tags).intersection(tags):
-            return False
-        return any(fnmatchcase(name, glob) for glob in self.keys for name in key_names)
+            return f"takes keys with tag {' or '.join(self.tags)} only"
+        if not any(fnmatchcase(name, glob) for glob in self.keys for name in key_names):
+            return f"takes keys named {' or '.join(self.keys)} only"
+        return ""
 
 
 class Notify(BaseModel):
