@@ -38,6 +38,7 @@ from monitor.world import World, restore
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = timedelta(seconds=5)
+LEARN_EVERY = timedelta(seconds=2)
 ADOPT_EVERY = timedelta(seconds=10)
 THIN_EVERY = timedelta(seconds=10)
 CLOCK_STEP = timedelta(seconds=30)
@@ -195,6 +196,7 @@ class Daemon:
         # Housekeeping keeps its pace on the wall, however fast the clock of a demo runs.
         speed = self.clock.speed
         timers.every("sweep", max(SWEEP_EVERY, timedelta(seconds=0.25 * speed)), self._sweep)
+        timers.every("learn", LEARN_EVERY * speed, self._learn)
         timers.every("adopt", ADOPT_EVERY * speed, self._adopt)
         timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.start()
@@ -266,6 +268,18 @@ class Daemon:
         held |= self._outbox.held()
         revived = [n for n in found if n.id <= newest and n.id not in held]
         self._outbox.accept(revived, events)
+
+    async def _learn(self) -> None:
+        """Take over the silences and acknowledgements that other processes have written."""
+        now, alerts = self.clock.now(), [alert.id for alert in self.world.alerts.values()]
+        try:
+            silences, acks = await self._recorder.call(
+                lambda store: (store.silences(active_at=now), store.acks(alerts))
+            )
+        except StoreError:
+            return  # counted and told by the recorder, which meets the same trouble
+        self.world.silences = tuple(silences)
+        self.world.acks = {ack.alert_id: ack for ack in acks}
 
     async def _thin(self) -> None:
         """Drop what retention no longer keeps, piece by piece, so that writing never waits long."""

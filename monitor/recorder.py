@@ -200,6 +200,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "events": lambda e: e.id,
         "notifications": lambda n: n.id,
         "attempts": lambda a: (a.notification_id, a.number),
+        "suppressed": lambda s: (s.event_id, s.channel, s.reason),
     }
     for name, identity in rows.items():
         last = {identity(row): row for changes in batch for row in getattr(changes, name)}

@@ -130,6 +130,8 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
     world = World(
         ledgers={(entry.subject_id, entry.meter): entry.state for entry in snapshot.ledgers},
         alerts={alert.slot: alert for alert in snapshot.alerts},
+        silences=snapshot.silences,
+        acks={ack.alert_id: ack for ack in snapshot.acks},
     )
     stored = {key.name: key for key in snapshot.keys}
     runs = {(run.key, run.meter): run for run in snapshot.runs}

@@ -17,7 +17,15 @@ from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option, limit_option
-from monitor.cli.sources import Need, load_all, reading_store, settings_to_read, writing_store
+from monitor.cli.routing import route
+from monitor.cli.sources import (
+    Need,
+    configured_channels,
+    load_all,
+    reading_store,
+    settings_to_read,
+    writing_store,
+)
 from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
 from monitor.core.messages import trial_message
@@ -29,7 +37,10 @@ from monitor.queries import NotificationRecord
 
 @click.group()
 def command() -> None:
-    """Send a test message, list the outbox, retry dead letters."""
+    """Send a test message, list the outbox, retry dead letters, show who is told."""
+
+
+command.add_command(route)
 
 
 # -- test -----------------------------------------------------------------------------------
@@ -69,14 +80,13 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
 
 
 def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettings]:
-    if not settings.channels:
-        raise CommandError(f"{settings.source}: no channels are configured.", code=Exit.CONFIG)
-    by_name = {channel.name: channel for channel in settings.channels}
+    channels = configured_channels(settings)
+    by_name = {channel.name: channel for channel in channels}
     for name in wanted:
         if name not in by_name:
             hint = did_you_mean(name, list(by_name))
             raise click.UsageError(f"No channel is named {name!r}.{hint}")
-    return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else settings.channels
+    return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else channels
 
 
 async def _try_all(

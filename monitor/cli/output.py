@@ -15,7 +15,7 @@ import click
 
 from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS
-from monitor.core.model import Reason
+from monitor.core.model import Ack, Reason
 from monitor.queries import STATE_OK, STATE_UNKNOWN, to_json
 
 if TYPE_CHECKING:
@@ -160,6 +160,14 @@ def time(moment: datetime | None) -> str:
 def ago(moment: datetime | None, now: datetime) -> str:
     """How long *moment* is past, such as ``4 min ago``; ``never`` for None."""
     return "never" if moment is None else wording.ago(moment, now)
+
+
+def acknowledged(ack: Ack | None, now: datetime) -> str:
+    """Who has taken an alert on, when and why: ``anna, 5 min ago: topping up``."""
+    if ack is None:
+        return NOTHING
+    reason = f": {ack.reason}" if ack.reason else ""
+    return f"{ack.by or 'somebody'}, {ago(ack.at, now)}{reason}"
 
 
 def state(word: str, detail: str = "") -> str:

@@ -336,6 +336,19 @@ class Silence:
     reason: str = ""
     ended_at: datetime | None = None
 
+    @property
+    def scope(self) -> str:
+        """What it is about, such as ``key prod-*, rule low_balance``; ``everything`` without."""
+        named = {
+            "key": self.keys,
+            "account": self.accounts,
+            "provider": self.providers,
+            "rule": self.rules,
+        }
+        return ", ".join(f"{word} {glob}" for word, glob in named.items() if glob != "*") or (
+            "everything"
+        )
+
     def active(self, now: datetime) -> bool:
         """Whether it holds at *now*."""
         return self.created_at <= now < (self.ended_at or self.until)

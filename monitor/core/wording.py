@@ -6,8 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
+from monitor.core.model import Suppression
+
 MAX_DECIMALS = 4
 """Decimals shown of an amount from one up; of a smaller one, as many significant digits."""
+
+SUPPRESSIONS = {
+    Suppression.SILENCED: "silenced",
+    Suppression.INHIBITED: "not sent, another alert tells it",
+    Suppression.QUIET: "held during quiet hours",
+    Suppression.LIMITED: "held, the channel had its fill for this hour",
+}
+"""Why a channel was not told, or not yet."""
 
 _CURRENCY_LENGTH = 3  # ISO 4217 codes such as USD or CNY
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400

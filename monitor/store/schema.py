@@ -17,10 +17,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from monitor.core.model import Change, NotificationState, Reason, Severity, Why
+from monitor.core.model import Change, NotificationState, Reason, Severity, Suppression, Why
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
-HEAD = "credit_monitor_0001"
+HEAD = "credit_monitor_0002"
 """The newest migration; a store at it is opened without importing Alembic."""
 
 APPLICATION_ID = 0x43724D6F
@@ -128,6 +128,8 @@ alerts = Table(
     Column("resolved_at", Moment),
     Column("facts", Words, nullable=False),
     Column("severities", Words, nullable=False),
+    Column("told_at", Moment),
+    Column("escalated_at", Moment),
 )
 Index(
     "alerts_open",
@@ -163,6 +165,8 @@ notifications = Table(
     Column("attempts", Count, nullable=False),
     Column("finished_at", Moment),
     Column("error", Words, nullable=False),
+    Column("handed_to", Words, nullable=False, server_default=""),
+    Column("note", Words, nullable=False, server_default=""),
 )
 
 notification_events = Table(
@@ -186,3 +190,39 @@ attempts = Table(
     Column("duration", Span, nullable=False),
     sqlite_with_rowid=False,
 )
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("keys", Words, nullable=False),
+    Column("accounts", Words, nullable=False),
+    Column("providers", Words, nullable=False),
+    Column("rules", Words, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("ended_at", Moment),
+)
+"""The only table whose identities the database gives out: any process may add a silence."""
+
+acks = Table(
+    "acks",
+    metadata,
+    Column("alert_id", Identity, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("event_id", Identity, primary_key=True, autoincrement=False),
+    Column("channel", Words, primary_key=True),
+    Column("reason", Choice(Suppression), primary_key=True),
+    Column("at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Which events a channel (all where empty) was not told, or later than others."""

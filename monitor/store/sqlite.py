@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 
@@ -193,7 +193,7 @@ class SqliteBackend:
         driver.set_progress_handler(
             lambda: time.monotonic() > deadline, _STEPS_PER_LOOK_AT_THE_CLOCK
         )
-        tables = [table.name for table in schema.metadata.tables.values()]
+        tables = inspect(connection).get_table_names()  # an older store has fewer than `schema`
         try:
             for table in sorted(tables, key=lambda name: name == schema.samples.name):
                 self._check_table(connection, table)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import recorded
 
 from monitor.clock import Clock
 from monitor.core.model import KeyState, Sample
@@ -163,3 +165,19 @@ def test_coalescing_keeps_the_last_version_of_every_row() -> None:
     folded = coalesce([sample(0), sample(1), later])
     assert [s.until for s in folded.samples] == [NOW, NOW + timedelta(minutes=9)]
     assert len(folded.keys) == 1
+
+
+def test_folding_forgets_no_kind_of_row() -> None:
+    everything = Changes(
+        keys=[recorded.key()],
+        ledgers=[recorded.ledger()],
+        samples=[recorded.sample("1")],
+        outages=[recorded.outage()],
+        alerts=[recorded.alert()],
+        events=[recorded.event()],
+        notifications=[recorded.notification()],
+        attempts=[recorded.attempt()],
+        suppressed=[recorded.suppressed(), recorded.suppressed(channel="mail")],
+    )
+    assert all(getattr(everything, field.name) for field in fields(Changes))
+    assert coalesce([everything, everything]) == everything
