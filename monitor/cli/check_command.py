@@ -233,8 +233,8 @@ def _print_nagios(findings: Sequence[Finding]) -> None:
 def nagios_line(findings: Sequence[Finding]) -> str:
     """The one line of a monitoring plugin: status, words, and performance data behind a bar.
 
-    The worst stands first; what is ok is only counted beside what is not.  A limit is written as the range
-    ``500:``, "alert below 500".  See monitoring-plugins.org/doc/guidelines.html.
+    The worst stands first; what is ok is only counted beside what is not.  A limit is written as
+    the range ``500:``, "alert below 500".  See monitoring-plugins.org/doc/guidelines.html.
     """
     status = worst(findings)
     bad = [each for each in worst_first(findings) if each.verdict is not CheckExit.OK]

@@ -146,11 +146,13 @@ async def test_stop_writes_what_is_left_and_says_what_could_not_be_written(tmp_p
     world.recorder.add(sample(1))
     assert await world.recorder.stop(5) == 0
     assert world.stored() == [1]
+    world.gate.store.close()
     broken = World(tmp_path)
     broken.gate.shut = True
     broken.recorder.start()
     broken.recorder.add(sample(2))
     assert await broken.recorder.stop(0.5) == 1
+    broken.gate.store.close()
 
 
 def test_coalescing_keeps_the_last_version_of_every_row() -> None:
