@@ -25,6 +25,9 @@ HEADLINE_LENGTH = 300
 VALUE_LENGTH = 400
 """Longest headline and longest fact, in characters before escaping."""
 
+MOST_ACKNOWLEDGED = 10
+"""So many alerts are named in the command that acknowledges them."""
+
 TRAILER_LENGTH = 300
 """Room kept for the words about what was left out, as soon as something is."""
 
@@ -135,6 +138,15 @@ class _Pen(ABC):
         text = self.data(wording.clip(plain(story.title), HEADLINE_LENGTH))
         return f"{MARKS[story.severity]} {self.strong(text)}"
 
+    def command(self, text: str) -> str:
+        """What to type; *text* is ours and has nothing to escape."""
+        return text
+
+    def closing(self, alerts: Sequence[int]) -> str:
+        """How to acknowledge *alerts*, as the last line."""
+        numbers = " ".join(str(alert) for alert in alerts[:MOST_ACKNOWLEDGED])
+        return f"Acknowledge: {self.command(f'credit-monitor ack {numbers}')}"
+
     def fact(self, label: str, value: str) -> str:
         """One fact as a line."""
         return f"{self.data(label)}: {self.data(wording.clip(plain(value), VALUE_LENGTH))}"
@@ -151,9 +163,13 @@ class _Pen(ABC):
         opening += [[self.data(plain(note))] for note in message.notes]
         stories = [self._lines(message, number) for number in range(len(message.stories))]
         told = [s if n < TOLD_IN_FULL else s[:1] for n, s in enumerate(stories)]
-        whole = self._join([*opening, *told])
+        closing = [[self.closing(message.acknowledge)]] if message.acknowledge else []
+        whole = self._join([*opening, *told, *closing])
         if told == stories and length(whole) <= room:
             return whole
+        if length(self._join(closing)) > room // 4:
+            closing = []
+        room -= length(self._join(closing)) + self._longest_gap() * len(closing)
         reserve = min(TRAILER_LENGTH, room // 4)
         kept = self._keep([*opening, *told], room - reserve)
         if not kept:
@@ -162,7 +178,7 @@ class _Pen(ABC):
         hidden = [story.name for story in message.stories[len(shown) :]]
         cut = sum(len(a) < len(b) for a, b in zip(shown, stories, strict=False))
         used = length(self._join(kept)) + self._longest_gap()
-        return self._join([*kept, *self._trailer(hidden, cut, room - used)])
+        return self._join([*kept, *self._trailer(hidden, cut, room - used), *closing])
 
     def _lines(self, message: Message, number: int) -> list[str]:
         """One story line by line; the headline of an only story is the title already."""
@@ -245,6 +261,9 @@ class _Telegram(_Pen):
     def strong(self, text: str) -> str:
         return f"<b>{text}</b>"
 
+    def command(self, text: str) -> str:
+        return f"<code>{text}</code>"  # a tap copies it
+
 
 class _Slack(_Pen):
     """mrkdwn of docs.slack.dev/messaging/formatting-message-text.
@@ -263,6 +282,9 @@ class _Slack(_Pen):
 
     def strong(self, text: str) -> str:
         return f"*{text}*" if text else ""
+
+    def command(self, text: str) -> str:
+        return f"`{text}`"
 
     def link(self, url: str) -> str:
         return f"<{escape(url, quote=False)}>"
@@ -297,6 +319,9 @@ class _Email(_Pen):
         shown = self.data(wording.clip(plain(value), VALUE_LENGTH))
         name = f'<span style="opacity:.65">{self.data(label)}:</span>'
         return f"<div>{name} <b>{shown}</b></div>"
+
+    def closing(self, alerts: Sequence[int]) -> str:
+        return f'<div style="opacity:.65;font-size:13px">{super().closing(alerts)}</div>'
 
     def link(self, url: str) -> str:
         return f'<div style="margin:4px 0"><a href="{escape(url)}">{escape(url)}</a></div>'
@@ -333,6 +358,9 @@ class _Markdown(_Pen):
 
     def strong(self, text: str) -> str:
         return f"**{text}**"
+
+    def command(self, text: str) -> str:
+        return f"`{text}`"
 
     def link(self, url: str) -> str:
         return f"<{url}>"

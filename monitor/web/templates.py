@@ -87,6 +87,7 @@ _CHANGES = {
     Change.EASED: "better",
     Change.RESOLVED: "over",
     Change.OCCURRED: "happened",
+    Change.REMINDED: "still open",
 }
 
 
