@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Self
 
 from monitor import __version__
@@ -126,12 +127,15 @@ class Daemon:
         timeout = self.settings.notify.timeout
         senders = {
             c.name: make_sender(
-                c.url.get_secret_value(), name=c.name, timeout=timeout.total_seconds()
+                c.url.get_secret_value(),
+                name=c.name,
+                timeout=timeout.total_seconds(),
+                words=c.words,
             )
             for c in channels
         }
         context = OutboxContext(
-            compose=_compose,
+            compose=functools.partial(_compose, timezone=self.settings.notify.zone),
             settle=self._settle,
             record=self._recorder.add,
             listener=self.metrics,
@@ -276,8 +280,10 @@ def _pending_with_events(store: Store) -> tuple[list[Notification], list[Event]]
     return found, store.events_by_id([i for n in found for i in n.event_ids])
 
 
-def _compose(events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
-    return compose(events, now=now, late=late)
+def _compose(
+    events: Sequence[Event], now: datetime, late: Lateness | None, *, timezone: tzinfo
+) -> Message:
+    return compose(events, now=now, late=late, timezone=timezone)
 
 
 def _channels(settings: Settings) -> Sequence[ChannelSettings]:

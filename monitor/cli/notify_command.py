@@ -16,7 +16,7 @@ from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option, limit_option
 from monitor.cli.sources import Need, load_all, reading_store, settings_to_read, writing_store
-from monitor.config import ChannelSettings, Settings
+from monitor.config import ChannelSettings, Notify, Settings
 from monitor.core import wording
 from monitor.core.messages import trial_message
 from monitor.core.model import NotificationState
@@ -54,8 +54,7 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
     Exits with 1 if one of them did not take it.
     """
     settings = load_all(Need.SEND).settings
-    seconds = settings.notify.timeout.total_seconds()
-    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds))
+    trials = asyncio.run(_try_all(_chosen(settings, channels), settings.notify))
     if output_format == "json":
         output.print_json(trials)
     else:
@@ -75,17 +74,21 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettin
     return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else settings.channels
 
 
-async def _try_all(channels: Sequence[ChannelSettings], seconds: float) -> Sequence[Trial]:
-    return await asyncio.gather(*(_try(channel, seconds) for channel in channels))
+async def _try_all(channels: Sequence[ChannelSettings], notify: Notify) -> Sequence[Trial]:
+    return await asyncio.gather(*(_try(channel, notify) for channel in channels))
 
 
-async def _try(channel: ChannelSettings, seconds: float) -> Trial:
-    """One real message; a send that takes longer than *seconds* has failed, as in the daemon."""
+async def _try(channel: ChannelSettings, notify: Notify) -> Trial:
+    """One real message; a send that takes longer than the time-out has failed, as in the daemon."""
     started = time.monotonic()
-    sender = make_sender(channel.url.get_secret_value(), name=channel.name, timeout=seconds)
+    seconds = notify.timeout.total_seconds()
+    message = trial_message(channel.name, now=datetime.now(UTC), timezone=notify.zone)
+    sender = make_sender(
+        channel.url.get_secret_value(), name=channel.name, timeout=seconds, words=channel.words
+    )
     try:
         async with asyncio.timeout(seconds):
-            result = await sender.send(trial_message(channel.name, now=datetime.now(UTC)))
+            result = await sender.send(message)
     except TimeoutError:
         result = Delivery(outcome=Outcome.RETRY, detail=f"no answer within {seconds:g} s")
     finally:

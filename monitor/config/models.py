@@ -9,6 +9,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.config.zones import ZoneName
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.rules import Rules
@@ -115,6 +117,15 @@ def _channel_schema(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": [name]} for name in ("url", "url_file", "url_credential")]
 
 
+class TemplateSettings(BaseModel):
+    """A channel's own words, as Jinja2 templates over what a message says."""
+
+    model_config = STRICT
+
+    title: Text | None = Field(default=None, description="template of the title")
+    body: Text | None = Field(default=None, description="template of the body, plain text")
+
+
 class ChannelSettings(BaseModel):
     """One way to people, and what is sent along it."""
 
@@ -135,6 +146,14 @@ class ChannelSettings(BaseModel):
     tags: tuple[Text, ...] = Field(
         default=(), description="only keys with at least one of these tags; none: all keys"
     )
+    template: TemplateSettings | None = Field(
+        default=None, description="own words for title and body; none: the built-in ones"
+    )
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The templates by what they are for, ``title`` or ``body``."""
+        return self.template.model_dump(exclude_none=True) if self.template else {}
 
     def matches(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> bool:
         """Whether an alert of *severity* about these keys, with these tags, is sent here.
@@ -170,6 +189,14 @@ class Notify(BaseModel):
         description="a message not delivered by then goes to the dead letters",
     )
     resolved: bool = Field(default=True, description="whether the end of an alert is sent too")
+    timezone: ZoneName = Field(
+        default="UTC", description="time zone of the times in messages, such as Europe/Berlin"
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the times in messages."""
+        return ZoneInfo(self.timezone)
 
 
 class Retention(BaseModel):

@@ -70,6 +70,12 @@ def render(message: Message, flavour: Flavour, *, limit: int) -> Rendered:
     return _PENS[flavour].render(message, limit)
 
 
+def acknowledge_command(alerts: Sequence[int]) -> str:
+    """What to type to acknowledge *alerts*; empty without any."""
+    numbers = " ".join(str(alert) for alert in alerts[:MOST_ACKNOWLEDGED])
+    return f"credit-monitor ack {numbers}" if numbers else ""
+
+
 def plain(text: str) -> str:
     """*text* in one line, without control characters and halves of characters.
 
@@ -144,8 +150,7 @@ class _Pen(ABC):
 
     def closing(self, alerts: Sequence[int]) -> str:
         """How to acknowledge *alerts*, as the last line."""
-        numbers = " ".join(str(alert) for alert in alerts[:MOST_ACKNOWLEDGED])
-        return f"Acknowledge: {self.command(f'credit-monitor ack {numbers}')}"
+        return f"Acknowledge: {self.command(acknowledge_command(alerts))}"
 
     def fact(self, label: str, value: str) -> str:
         """One fact as a line."""
@@ -161,6 +166,8 @@ class _Pen(ABC):
         """The whole body if there is room; else as much as fits and a word about the rest."""
         opening = [[self.heading(message, title)]] if self.title_in_body else []
         opening += [[self.data(plain(note))] for note in message.notes]
+        if message.body:
+            return self._fit_text(opening, message.body, room)
         stories = [self._lines(message, number) for number in range(len(message.stories))]
         told = [s if n < TOLD_IN_FULL else s[:1] for n, s in enumerate(stories)]
         closing = [[self.closing(message.acknowledge)]] if message.acknowledge else []
@@ -179,6 +186,39 @@ class _Pen(ABC):
         cut = sum(len(a) < len(b) for a, b in zip(shown, stories, strict=False))
         used = length(self._join(kept)) + self._longest_gap()
         return self._join([*kept, *self._trailer(hidden, cut, room - used), *closing])
+
+    def _fit_text(self, opening: Sequence[list[str]], text: str, room: int) -> str:
+        """The opening and the lines of *text*, as far as there is room, in the order they stand."""
+        blocks = [*opening, *self._paragraphs(text)]
+        whole = self._join(blocks)
+        if length(whole) <= room:
+            return whole
+        reserve = min(TRAILER_LENGTH, room // 4)
+        kept: list[list[str]] = []
+        left = room - reserve
+        for lines in blocks:
+            fitting: list[str] = []
+            for line in lines:
+                left -= length(self.block([line])) + self._longest_gap()
+                if left < 0:
+                    break
+                fitting.append(line)
+            if fitting:
+                kept.append(fitting)
+            if left < 0:
+                break
+        used = length(self._join(kept)) + self._longest_gap()
+        return self._join([*kept, *self._trailer([], 1, room - used)]) if kept else ""
+
+    def _paragraphs(self, text: str) -> list[list[str]]:
+        """What blank lines part, line by line, each escaped."""
+        parts = [part.splitlines() for part in re.split(r"\n\s*\n", text)]
+        found = [[self.line(plain(line)) for line in part if plain(line)] for part in parts]
+        return [part for part in found if part]
+
+    def line(self, text: str) -> str:
+        """One line of a text of the user's: an address alone can be tapped."""
+        return self.link(text) if _WEB_ADDRESS.fullmatch(text) else self.data(text)
 
     def _lines(self, message: Message, number: int) -> list[str]:
         """One story line by line; the headline of an only story is the title already."""
@@ -319,6 +359,9 @@ class _Email(_Pen):
         shown = self.data(wording.clip(plain(value), VALUE_LENGTH))
         name = f'<span style="opacity:.65">{self.data(label)}:</span>'
         return f"<div>{name} <b>{shown}</b></div>"
+
+    def line(self, text: str) -> str:
+        return f"<div>{super().line(text)}</div>"
 
     def closing(self, alerts: Sequence[int]) -> str:
         return f'<div style="opacity:.65;font-size:13px">{super().closing(alerts)}</div>'

@@ -35,7 +35,8 @@ class Message:
 
     ``severity`` is the worst of the stories (None: only good news); ``notes`` are about the message
     itself, such as that it comes late.  ``acknowledge`` are the alerts, worst first, that somebody
-    should take on.
+    should take on.  ``body``, if not empty, is plain text in the words of the channel's own
+    template: it is shown in the place of stories and acknowledgement.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Message:
     stories: tuple[Story, ...]
     notes: tuple[str, ...] = ()
     acknowledge: tuple[int, ...] = ()
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ class Voice:
     """How one rule speaks: a headline and advice while open, a clause when it is over.
 
     ``rank`` decides which rule leads the headline among equally severe ones, lowest first.
-    ``still`` begins a reminder; ``tells_length`` if the headline itself says how long it has lasted.
+    ``still`` begins a reminder; ``tells_length``: the headline itself says how long it lasts.
     """
 
     rank: int

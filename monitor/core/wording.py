@@ -86,7 +86,7 @@ def clock(at: datetime, timezone: tzinfo) -> str:
 
 
 def since(at: datetime, now: datetime, timezone: tzinfo) -> str:
-    """Since when and for how long, for a title: ``since 14:02 CEST, 6 h``; the date if not today's."""
+    """Since when and for how long, short: ``since 14:02 CEST, 6 h``; with the date if not today."""
     text = clock(at, timezone)
     same_day = at.astimezone(timezone).date() == now.astimezone(timezone).date()
     return f"since {text.partition(' ')[2] if same_day else text}, {span(now - at)}"

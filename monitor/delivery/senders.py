@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from monitor.delivery.console import ConsoleSender
@@ -12,11 +13,26 @@ if TYPE_CHECKING:
 CONSOLE_URLS = ("console:", "console://")
 
 
-def make_sender(url: str, *, name: str, timeout: float) -> Sender:
+def make_sender(
+    url: str, *, name: str, timeout: float, words: Mapping[str, str] | None = None
+) -> Sender:
     """The sender of channel *name*; a send takes at most *timeout* seconds.
 
-    Raises ``ValueError`` with a sentence free of secrets when the URL is unusable.
+    *words* are templates for ``title`` and ``body`` of its messages.  Raises ``ValueError`` with a
+    sentence free of secrets when the URL is unusable, and for a template that is none.
     """
+    sender = _plain_sender(url, name, timeout)
+    if not words:
+        return sender
+    from monitor.delivery.templates import (  # noqa: PLC0415 - loads Jinja2; few channels need it
+        MessageTemplate,
+        TemplatedSender,
+    )
+
+    return TemplatedSender(sender, MessageTemplate(**words))
+
+
+def _plain_sender(url: str, name: str, timeout: float) -> Sender:
     if url in CONSOLE_URLS:
         return ConsoleSender()
     from monitor.delivery.apprise import AppriseSender  # noqa: PLC0415 - 20 MB; console needs none
