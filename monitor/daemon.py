@@ -9,6 +9,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Self
 
@@ -20,6 +21,7 @@ from monitor.core.messages import Lateness, Message, compose
 from monitor.core.model import Event, Notification, NotificationState, Observation
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
+from monitor.illustrations import read_charts, sketches
 from monitor.limits import Limit
 from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
@@ -40,6 +42,9 @@ ADOPT_EVERY = timedelta(seconds=10)
 THIN_EVERY = timedelta(seconds=10)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
+
+CHART_SECONDS = 5.0
+"""Real seconds that a message waits for what its charts show."""
 
 SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
@@ -142,6 +147,7 @@ class Daemon:
             policy=OutboxPolicy(timeout=timeout, give_up_after=self.settings.notify.give_up_after),
             clock=self.clock,
             rng=self._rng,
+            illustrate=self._illustrate if self.settings.notify.charts else None,
         )
         self._outbox = Outbox(senders, context)
         self._outbox.accept(snapshot.notifications, snapshot.events)
@@ -218,6 +224,20 @@ class Daemon:
         """
         if changes.notifications and not changes.attempts:
             self._outbox.accept(changes.notifications, changes.events)
+
+    async def _illustrate(self, message: Message, events: Sequence[Event]) -> Message:
+        """*message* with charts; without, when the store does not give them soon."""
+        wanted = sketches(events, self.world)
+        if not wanted:
+            return message
+        now, zone = self.clock.now(), self.settings.notify.zone
+        try:
+            async with asyncio.timeout(CHART_SECONDS):
+                charts = await self._recorder.call(lambda s: read_charts(s, wanted, now, zone))
+        except (StoreError, TimeoutError) as error:
+            log.warning("a message goes without its chart: %s", type(error).__name__)
+            return message
+        return replace(message, charts=charts)
 
     async def _settle(self, notification_ids: Iterable[int]) -> None:
         for notification_id in notification_ids:

@@ -20,6 +20,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -93,6 +94,16 @@ StoreUrl = Annotated[SecretStr, AfterValidator(_check_store)]
 
 Listen = Annotated[str, AfterValidator(_check_listen)]
 Group = Annotated[str, AfterValidator(_check_group)]
+
+
+def _switch(value: Any) -> Any:
+    """``on`` and ``off`` are plain text to our reading of YAML."""
+    return {"on": True, "yes": True, "off": False, "no": False}.get(str(value), value)
+
+
+Switch = Annotated[
+    bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
+]
 
 
 class Defaults(BaseModel):
@@ -191,6 +202,10 @@ class Notify(BaseModel):
     resolved: bool = Field(default=True, description="whether the end of an alert is sent too")
     timezone: ZoneName = Field(
         default="UTC", description="time zone of the times in messages, such as Europe/Berlin"
+    )
+
+    charts: Switch = Field(
+        default=True, description="whether charts go along where a channel takes pictures"
     )
 
     @property

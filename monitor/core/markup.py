@@ -14,6 +14,7 @@ from html import escape
 from typing import ClassVar
 
 from monitor.core import wording
+from monitor.core.charts import chart_file
 from monitor.core.messages import Message
 from monitor.core.model import Severity
 from monitor.core.stories import Story
@@ -111,16 +112,16 @@ class _Pen(ABC):
     def render(self, message: Message, limit: int) -> Rendered:
         """The message, cut to *limit*."""
         title = plain(message.title)
-        head, tail = self.frame(title)
+        head, tail = self.frame(message, title)
         room = limit - length(head) - length(tail)
         body = self._fit(message, title, room) or self._squeeze(title, room)
         return Rendered(title="" if self.title_in_body else title, body=f"{head}{body}{tail}")
 
     # -- what a flavour looks like ---------------------------------------------------------
 
-    def frame(self, title: str) -> tuple[str, str]:
+    def frame(self, message: Message, title: str) -> tuple[str, str]:
         """What stands before and after everything else."""
-        del title
+        del message, title
         return "", ""
 
     @abstractmethod
@@ -341,8 +342,12 @@ class _Email(_Pen):
         rendered = super().render(message, limit)
         return Rendered(title=plain(message.title), body=rendered.body)
 
-    def frame(self, title: str) -> tuple[str, str]:
-        return _EMAIL_HEAD.format(title=escape(title)), _EMAIL_TAIL
+    def frame(self, message: Message, title: str) -> tuple[str, str]:
+        pictures = "".join(
+            _EMAIL_CHART.format(file=chart_file(number), name=escape(plain(chart.name)))
+            for number, chart in enumerate(message.charts, start=1)
+        )
+        return _EMAIL_HEAD.format(title=escape(title)), pictures + _EMAIL_TAIL
 
     def data(self, text: str) -> str:
         return escape(text)
@@ -383,6 +388,10 @@ _EMAIL_HEAD = """\
 <body style="margin:0;padding:16px;max-width:600px;overflow-wrap:break-word;\
 font:15px/1.45 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif">
 """
+
+_EMAIL_CHART = """
+<div style="margin:0 0 16px"><img src="cid:{file}" alt="Balance of {name}" width="600" \
+style="max-width:100%;height:auto"></div>"""
 
 _EMAIL_TAIL = """
 <div style="opacity:.65;font-size:13px">Sent by credit-monitor.</div>

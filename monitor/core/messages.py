@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from monitor.core import wording
+from monitor.core.charts import Chart
 from monitor.core.model import DEFAULT_METER, Change, Event, Severity
 from monitor.core.stories import NAMES_LENGTH, Story, tell
 
@@ -36,7 +37,8 @@ class Message:
     ``severity`` is the worst of the stories (None: only good news); ``notes`` are about the message
     itself, such as that it comes late.  ``acknowledge`` are the alerts, worst first, that somebody
     should take on.  ``body``, if not empty, is plain text in the words of the channel's own
-    template: it is shown in the place of stories and acknowledgement.
+    template: it is shown in the place of stories and acknowledgement.  ``charts`` go along where
+    the channel takes pictures.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Message:
     notes: tuple[str, ...] = ()
     acknowledge: tuple[int, ...] = ()
     body: str = ""
+    charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

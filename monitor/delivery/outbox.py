@@ -68,7 +68,7 @@ class OutboxContext:
     """What every channel's worker needs from outside.
 
     ``settle`` closes the groups of notifications and waits until they are recorded; ``record``
-    takes what became of them.
+    takes what became of them.  ``illustrate`` adds charts to a message, if there are to be any.
     """
 
     compose: Callable[[Sequence[Event], datetime, Lateness | None], Message]
@@ -78,6 +78,7 @@ class OutboxContext:
     policy: OutboxPolicy
     clock: Clock
     rng: random.Random
+    illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None
 
 
 def retry_delay(attempts: int, retry_after: timedelta | None, jitter: float) -> timedelta:
@@ -262,6 +263,8 @@ class _Channel:
         self, events: Sequence[Event], now: datetime, late: Lateness | None
     ) -> Delivery:
         message = self._context.compose(sorted(events, key=lambda e: e.id), now, late)
+        if self._context.illustrate is not None:
+            message = await self._context.illustrate(message, events)
         try:
             async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
                 return await self._sender.send(message)

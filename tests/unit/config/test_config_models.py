@@ -189,3 +189,16 @@ def test_times_in_messages_are_utc_unless_a_zone_is_named() -> None:
 def test_what_is_no_time_zone_is_refused(name: str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(notify={"timezone": name})
+
+
+@pytest.mark.parametrize(
+    ("written", "charts"),
+    [("off", False), ("no", False), (False, False), ("on", True), (True, True)],
+)
+def test_charts_can_be_switched_off(written: object, *, charts: bool) -> None:
+    assert settings(notify={"charts": written}).notify.charts is charts
+
+
+def test_charts_are_on_or_off_and_nothing_else() -> None:
+    with pytest.raises(ValidationError):
+        settings(notify={"charts": "sometimes"})
