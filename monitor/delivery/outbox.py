@@ -263,8 +263,7 @@ class _Channel:
         self, events: Sequence[Event], now: datetime, late: Lateness | None
     ) -> Delivery:
         message = self._context.compose(sorted(events, key=lambda e: e.id), now, late)
-        if self._context.illustrate is not None:
-            message = await self._context.illustrate(message, events)
+        message = await self._illustrated(message, events)
         try:
             async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
                 return await self._sender.send(message)
@@ -273,6 +272,15 @@ class _Channel:
         except Exception as error:  # noqa: BLE001 - boundary: a sender's bug is a failed attempt
             log.error("channel %s: internal error %s", self.name, type(error).__name__)
             return Delivery(outcome=Outcome.RETRY, detail=f"internal error {type(error).__name__}")
+
+    async def _illustrated(self, message: Message, events: Sequence[Event]) -> Message:
+        if self._context.illustrate is None:
+            return message
+        try:
+            return await self._context.illustrate(message, events)
+        except Exception:  # boundary: no fault of a chart keeps its message back
+            log.exception("channel %s: internal error, sending without charts", self.name)
+            return message
 
     def _conclude(self, entries: list[_Entry], delivery: Delivery, took: timedelta) -> None:
         now, changes = self._clock.now(), Changes()

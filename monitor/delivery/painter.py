@@ -1,7 +1,7 @@
 """A program of its own: a drawing as JSON on standard input, a PNG on standard output.
 
 It runs for a fraction of a second and takes Pillow and its memory with it; see
-docs/decisions/0012-charts.md.  It imports nothing of the project, so it starts fast.
+docs/decisions/0014-charts.md.  It imports nothing of the project, so it starts fast.
 """
 
 import json

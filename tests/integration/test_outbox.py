@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from support.charts import chart
 
 from monitor.clock import Clock
 from monitor.core.messages import Lateness, Message
@@ -64,7 +65,13 @@ class Receiver:
 class Office:
     """An outbox with two channels, and a record of what it wanted recorded."""
 
-    def __init__(self, *, timeout: float = 0.2, give_up_after: float = 3600) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 0.2,
+        give_up_after: float = 3600,
+        illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None,
+    ) -> None:
         self.clock = Clock(speed=200)
         self.channels = {"ops": Receiver(), "mail": Receiver()}
         self.rows: dict[int, Notification] = {}
@@ -85,6 +92,7 @@ class Office:
                 ),
                 clock=self.clock,
                 rng=random.Random(1),
+                illustrate=illustrate,
             ),
         )
 
@@ -306,3 +314,27 @@ def test_the_outcome_of_an_attempt_keeps_the_error_until_it_is_delivered() -> No
     assert failed.next_attempt_at == now + timedelta(seconds=5)
     done, outcome = conclude(failed, TAKEN, now=now, give_up_after=day, jitter=0.5)
     assert (outcome, done.error, done.state) == ("delivered", "", NotificationState.DELIVERED)
+
+
+async def test_a_message_gets_the_charts_of_its_events() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        return replace(message, charts=tuple(chart(name=str(each.id)) for each in events))
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert [each.name for each in office.channels["ops"].got[0].charts] == ["1"]
+
+
+async def test_a_fault_in_its_charts_does_not_keep_a_message_back() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        raise RuntimeError("a bug")
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert office.attempts == [(1, 1, "delivered")]
