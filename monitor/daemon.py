@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Self
 
 from monitor import __version__
@@ -21,6 +22,7 @@ from monitor.core.model import Event, Notification, NotificationState, Observati
 from monitor.core.wording import span
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
+from monitor.illustrations import read_charts, sketches
 from monitor.limits import Limit
 from monitor.memory import Collector
 from monitor.metrics import Metrics
@@ -43,6 +45,9 @@ ADOPT_EVERY = timedelta(seconds=10)
 THIN_EVERY = timedelta(seconds=10)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
+
+CHART_SECONDS = 5.0
+"""Real seconds that a message waits for what its charts show."""
 
 SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
@@ -133,12 +138,15 @@ class Daemon:
         timeout = self.settings.notify.timeout
         senders = {
             c.name: make_sender(
-                c.url.get_secret_value(), name=c.name, timeout=timeout.total_seconds()
+                c.url.get_secret_value(),
+                name=c.name,
+                timeout=timeout.total_seconds(),
+                words=c.words,
             )
             for c in channels
         }
         context = OutboxContext(
-            compose=_compose,
+            compose=functools.partial(_compose, timezone=self.settings.notify.zone),
             hand_over=self._hand_over,
             settle=self._settle,
             record=self._recorder.add,
@@ -152,6 +160,7 @@ class Daemon:
             ),
             clock=self.clock,
             rng=self._rng,
+            illustrate=self._illustrate if self.settings.notify.charts else None,
         )
         self._outbox = Outbox(senders, context)
         self._outbox.accept(snapshot.notifications, snapshot.events)
@@ -238,6 +247,20 @@ class Daemon:
     def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
         return self._announcer.hand_over(notification, to, note)
 
+    async def _illustrate(self, message: Message, events: Sequence[Event]) -> Message:
+        """*message* with charts; without, when the store does not give them soon."""
+        wanted = sketches(events, self.world)
+        if not wanted:
+            return message
+        now, zone = self.clock.now(), self.settings.notify.zone
+        try:
+            async with asyncio.timeout(CHART_SECONDS):
+                charts = await self._recorder.call(lambda s: read_charts(s, wanted, now, zone))
+        except (StoreError, TimeoutError) as error:
+            log.warning("a message goes without its chart: %s", type(error).__name__)
+            return message
+        return replace(message, charts=charts)
+
     async def _settle(self, notification_ids: Iterable[int]) -> None:
         for notification_id in notification_ids:
             self._announcer.close_group(notification_id)
@@ -313,9 +336,14 @@ def _pending_with_events(store: Store) -> tuple[list[Notification], list[Event]]
 
 
 def _compose(
-    events: Sequence[Event], now: datetime, late: Lateness | None, notes: Sequence[str]
+    events: Sequence[Event],
+    now: datetime,
+    late: Lateness | None,
+    notes: Sequence[str],
+    *,
+    timezone: tzinfo,
 ) -> Message:
-    message = compose(events, now=now, late=late)
+    message = compose(events, now=now, late=late, timezone=timezone)
     return replace(message, notes=(*message.notes, *notes))
 
 

@@ -26,7 +26,7 @@ from monitor.cli.sources import (
     settings_to_read,
     writing_store,
 )
-from monitor.config import ChannelSettings, Settings
+from monitor.config import ChannelSettings, Notify, Settings
 from monitor.core import wording
 from monitor.core.messages import trial_message
 from monitor.core.model import NotificationState
@@ -67,10 +67,9 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
     Exits with 1 if one of them did not take it.
     """
     settings = load_all(Need.SEND).settings
-    seconds = settings.notify.timeout.total_seconds()
     # Standard output is for the JSON alone.
     terminal = sys.stderr if output_format == "json" else sys.stdout
-    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds, terminal))
+    trials = asyncio.run(_try_all(_chosen(settings, channels), settings.notify, terminal))
     if output_format == "json":
         output.print_json(trials)
     else:
@@ -90,19 +89,21 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettin
 
 
 async def _try_all(
-    channels: Sequence[ChannelSettings], seconds: float, terminal: TextIO
+    channels: Sequence[ChannelSettings], notify: Notify, terminal: TextIO
 ) -> Sequence[Trial]:
-    return await asyncio.gather(*(_try(channel, seconds, terminal) for channel in channels))
+    return await asyncio.gather(*(_try(channel, notify, terminal) for channel in channels))
 
 
-async def _try(channel: ChannelSettings, seconds: float, terminal: TextIO) -> Trial:
-    """One real message; a send that takes longer than *seconds* has failed, as in the daemon."""
+async def _try(channel: ChannelSettings, notify: Notify, terminal: TextIO) -> Trial:
+    """One real message; a send that takes longer than the time-out has failed, as in the daemon."""
     started = time.monotonic()
-    url = channel.url.get_secret_value()
-    sender = make_sender(url, name=channel.name, timeout=seconds, terminal=terminal)
+    seconds = notify.timeout.total_seconds()
+    message = trial_message(channel.name, now=datetime.now(UTC), timezone=notify.zone)
+    url, words = channel.url.get_secret_value(), channel.words
+    sender = make_sender(url, name=channel.name, timeout=seconds, words=words, terminal=terminal)
     try:
         async with asyncio.timeout(seconds):
-            result = await sender.send(trial_message(channel.name, now=datetime.now(UTC)))
+            result = await sender.send(message)
     except TimeoutError:
         result = Delivery(outcome=Outcome.RETRY, detail=f"no answer within {seconds:g} s")
     finally:

@@ -219,6 +219,7 @@ class Assembly:
         checks.polls(keys, own_times, self._findings)
         names = tuple(key_names.values())
         checks.channels(channels, names, self._surroundings.check_url, self._findings)
+        checks.templates(channels, self._findings)
         return checks.builds(keys, self._findings)
 
     def _validated(

@@ -102,6 +102,19 @@ def channels(
                 findings.error((*path, "keys", index), f"matches no key{hint}")
 
 
+def templates(entries: Mapping[int, ChannelSettings], findings: Findings) -> None:
+    """Every template of a channel works on messages such as those that will come."""
+    for position, channel in entries.items():
+        if channel.template is None:
+            continue
+        from monitor.delivery import templates as language  # noqa: PLC0415 - loads Jinja2
+
+        for part in ("title", "body"):
+            problem = language.complaint(part, getattr(channel.template, part))
+            if problem is not None:
+                findings.error(("channels", position, "template", part), problem)
+
+
 def told_to_nobody(settings: Settings, findings: Findings) -> None:
     """Alerts that no channel takes are only recorded."""
     if not settings.channels:

@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -17,10 +18,12 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
 from monitor.config.telling import Escalate, Quiet, Repeat
+from monitor.config.zones import ZoneName
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.routing import Concern, Filters
@@ -93,6 +96,16 @@ Listen = Annotated[str, AfterValidator(_check_listen)]
 Group = Annotated[str, AfterValidator(_check_group)]
 
 
+def _switch(value: Any) -> Any:
+    """``on`` and ``off`` are plain text to our reading of YAML."""
+    return {"on": True, "yes": True, "off": False, "no": False}.get(str(value), value)
+
+
+Switch = Annotated[
+    bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
+]
+
+
 class Defaults(BaseModel):
     """What a key does not say itself."""
 
@@ -115,6 +128,15 @@ def _channel_schema(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": [name]} for name in ("url", "url_file", "url_credential")]
 
 
+class TemplateSettings(BaseModel):
+    """A channel's own words, as Jinja2 templates over what a message says."""
+
+    model_config = STRICT
+
+    title: Text | None = Field(default=None, description="template of the title")
+    body: Text | None = Field(default=None, description="template of the body, plain text")
+
+
 class ChannelSettings(BaseModel):
     """One way to people, and what is sent along it."""
 
@@ -135,6 +157,14 @@ class ChannelSettings(BaseModel):
     tags: tuple[Text, ...] = Field(
         default=(), description="only keys with at least one of these tags; none: all keys"
     )
+    template: TemplateSettings | None = Field(
+        default=None, description="own words for title and body; none: the built-in ones"
+    )
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The templates by what they are for, ``title`` or ``body``."""
+        return self.template.model_dump(exclude_none=True) if self.template else {}
 
     accounts: tuple[Text, ...] = Field(
         default=("*",), min_length=1, description="names of accounts, likewise"
@@ -207,6 +237,18 @@ class Notify(BaseModel):
         ge=timedelta(seconds=1),
         description="a channel that fails this long hands over to its fallback",
     )
+    timezone: ZoneName = Field(
+        default="UTC", description="time zone of the times in messages, such as Europe/Berlin"
+    )
+
+    charts: Switch = Field(
+        default=True, description="whether charts go along where a channel takes pictures"
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the times in messages."""
+        return ZoneInfo(self.timezone)
 
 
 class Retention(BaseModel):

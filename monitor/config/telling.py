@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from monitor.config.zones import ZoneName
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.routing import QuietHours
@@ -26,20 +27,11 @@ def _check_time(text: str) -> str:
     return text
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("must be the name of a time zone, such as Europe/Berlin or UTC") from None
-    return name
-
-
 def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
 TimeOfDay = Annotated[str, AfterValidator(_check_time)]
-Zone = Annotated[str, AfterValidator(_check_zone)]
 
 
 class Quiet(BaseModel):
@@ -49,7 +41,7 @@ class Quiet(BaseModel):
 
     begin: TimeOfDay = Field(alias="from", description="when it begins, as 22:00")
     end: TimeOfDay = Field(alias="to", description="when it ends, as 07:00")
-    timezone: Zone = Field(default="UTC", description="IANA name, such as Europe/Berlin")
+    timezone: ZoneName = Field(default="UTC", description="IANA name, such as Europe/Berlin")
     excepted: Annotated[tuple[Severity, ...], BeforeValidator(_one_or_more)] = Field(
         default=(Severity.CRITICAL,), alias="except", description="severities told all the same"
     )

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from monitor.core import wording
-from monitor.core.model import DEFAULT_METER, Event, Severity
-from monitor.core.stories import Story, tell
+from monitor.core.charts import Chart
+from monitor.core.model import DEFAULT_METER, Change, Event, Severity
+from monitor.core.stories import NAMES_LENGTH, Story, tell
 
-__all__ = ["Lateness", "Message", "Story", "compose", "trial_message"]
+__all__ = [
+    "Lateness",
+    "Message",
+    "Story",
+    "came_and_went",
+    "compose",
+    "fallback_note",
+    "limit_note",
+    "quiet_note",
+    "trial_message",
+]
 
 LATE_AFTER = timedelta(minutes=1)
 """A message that comes no later than this says nothing about it."""
@@ -24,13 +35,19 @@ class Message:
     """One message for one channel: a title that stands alone on a lock screen, and its stories.
 
     ``severity`` is the worst of the stories (None: only good news); ``notes`` are about the message
-    itself, such as that it comes late.
+    itself, such as that it comes late.  ``acknowledge`` are the alerts, worst first, that somebody
+    should take on.  ``body``, if not empty, is plain text in the words of the channel's own
+    template: it is shown in the place of stories and acknowledgement.  ``charts`` go along where
+    the channel takes pictures.
     """
 
     title: str
     severity: Severity | None
     stories: tuple[Story, ...]
     notes: tuple[str, ...] = ()
+    acknowledge: tuple[int, ...] = ()
+    body: str = ""
+    charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +64,51 @@ def compose(
     now: datetime,
     late: Lateness | None = None,
     timezone: tzinfo = UTC,
+    notes: Sequence[str] = (),
+    held: bool = False,
 ) -> Message:
     """One message that tells *events* as of *now*, worst first, times in *timezone*.
 
-    Events of one subject and meter are one story.  Raises ``ValueError`` without any event.
+    Events of one subject and meter are one story.  *notes* come before the one about lateness.  In
+    a *held* message, alerts that came and went meanwhile are one line instead of stories.  Raises
+    ``ValueError`` without any event.
     """
     if not events:
         raise ValueError("a message needs at least one event")
-    stories = sorted((tell(group, now, timezone) for group in _groups(events)), key=_worst_first)
+    gone = came_and_went(events) if held else frozenset()
+    told = [e for e in events if e.alert_id not in gone] or events
+    stories = sorted((tell(group, now, timezone) for group in _groups(told)), key=_worst_first)
+    over = [_gone_note(events, gone)] if len(told) < len(events) else []
     return Message(
         title=_title(stories),
         severity=stories[0].severity,
         stories=tuple(stories),
-        notes=_notes(late, now, timezone),
+        notes=(*notes, *over, *_lateness_note(late, now, timezone)),
+        acknowledge=_acknowledgeable(told),
     )
+
+
+def came_and_went(events: Iterable[Event]) -> frozenset[int]:
+    """The alerts that fired and were resolved within *events*: of them, nothing is left to do.
+
+    What is told of nothing else need not be sent once its time has passed.
+    """
+    changes: dict[int, set[Change]] = {}
+    for event in events:
+        changes.setdefault(event.alert_id, set()).add(event.change)
+    passing = {Change.FIRED, Change.RESOLVED}
+    return frozenset(alert for alert, found in changes.items() if passing <= found)
+
+
+def _acknowledgeable(events: Sequence[Event]) -> tuple[int, ...]:
+    """The alerts of *events* that are open and more than information, worst first."""
+    last = {e.alert_id: e for e in sorted(events, key=lambda e: (e.at, e.id))}
+    waiting = [
+        e
+        for e in last.values()
+        if e.change not in (Change.RESOLVED, Change.OCCURRED) and e.severity is not Severity.INFO
+    ]
+    return tuple(e.alert_id for e in sorted(waiting, key=lambda e: (-e.severity.rank, e.alert_id)))
 
 
 def trial_message(channel: str, *, now: datetime, timezone: tzinfo = UTC) -> Message:
@@ -92,7 +140,34 @@ def _worst_first(story: Story) -> tuple[int, str]:
     return (-1 if story.severity is None else story.severity.rank) * -1, story.name
 
 
-def _notes(late: Lateness | None, now: datetime, timezone: tzinfo) -> tuple[str, ...]:
+# -- notes ----------------------------------------------------------------------------------
+
+
+def fallback_note(channel: str, cause: str) -> str:
+    """Says that *channel* should have told this; *cause* is a sentence without secrets."""
+    why = f": {cause.rstrip('.')}" if cause else ""
+    return f"For channel {channel}, which could not deliver it{why}."
+
+
+def quiet_note(begin: time, end: time) -> str:
+    """Says that a message waited for the end of the channel's quiet hours, in their time zone."""
+    return f"Held during quiet hours from {begin:%H:%M} to {end:%H:%M}."
+
+
+def limit_note(count: int, names: Sequence[str]) -> str:
+    """Says that *count* messages, about these subjects, were held back by the limit per hour."""
+    noun = "message was" if count == 1 else "messages were"
+    about = f": {wording.listing(names, NAMES_LENGTH)}" if names else ""
+    return f"{count} more {noun} held back in this hour{about}."
+
+
+def _gone_note(events: Sequence[Event], gone: Collection[int]) -> str:
+    names = {e.alert_id: f"{e.subject.label} ({e.rule})" for e in events if e.alert_id in gone}
+    listed = wording.listing(list(dict.fromkeys(names.values())), NAMES_LENGTH)
+    return f"Came and went meanwhile: {listed}."
+
+
+def _lateness_note(late: Lateness | None, now: datetime, timezone: tzinfo) -> tuple[str, ...]:
     if late is None or now - late.due_at < LATE_AFTER:
         return ()
     cause = f" ({late.cause.rstrip('.')})" if late.cause else ""
@@ -127,7 +202,8 @@ def _title_of_bad(bad: Sequence[Story]) -> tuple[str, list[str]]:
     if len(bad) == 1:
         return (f"{severity}: ".upper(), [bad[0].headline])
     noun = "keys" if all(s.about_key for s in bad) else "alerts"
-    verb = " need attention" if noun == "keys" else ""
+    still = " still" if all(s.reminder for s in bad) else ""
+    verb = f"{still} need attention" if noun == "keys" else still and " still open"
     return (f"{severity}: ".upper() + f"{len(bad)} {noun}{verb}: ", [s.name for s in bad])
 
 

@@ -232,7 +232,8 @@ class Facts:
 
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
-    ``last_reading_at`` when the balance was last known.
+    ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
+    has fired within the last hour; 0 for one that does not flap.
     """
 
     balance: Decimal | None = None
@@ -247,6 +248,7 @@ class Facts:
     since: datetime | None = None
     keys: tuple[str, ...] = ()
     top_up_url: str = ""
+    fired: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,13 @@ def clock(at: datetime, timezone: tzinfo) -> str:
     return f"{local:%Y-%m-%d %H:%M} {name}"
 
 
+def since(at: datetime, now: datetime, timezone: tzinfo) -> str:
+    """Since when and for how long, short: ``since 14:02 CEST, 6 h``; with the date if not today."""
+    text = clock(at, timezone)
+    same_day = at.astimezone(timezone).date() == now.astimezone(timezone).date()
+    return f"since {text.partition(' ')[2] if same_day else text}, {span(now - at)}"
+
+
 def moment(at: datetime, now: datetime, timezone: tzinfo) -> str:
     """Date, time, zone and age: ``2026-05-01 14:03 CEST, 25 min ago``."""
     return f"{clock(at, timezone)}, {ago(at, now)}"

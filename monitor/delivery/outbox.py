@@ -87,7 +87,8 @@ class OutboxContext:
 
     ``compose`` makes a message of events, with notes about the message itself; ``hand_over`` makes
     the notification that tells another channel what this one did not take; ``settle`` closes the
-    groups of notifications and waits until they are recorded; ``record`` takes what became of them.
+    groups of notifications and waits until they are recorded; ``record`` takes what became of them;
+    ``illustrate`` adds charts to a message, if there are to be any.
     """
 
     compose: Callable[[Sequence[Event], datetime, Lateness | None, Sequence[str]], Message]
@@ -98,6 +99,7 @@ class OutboxContext:
     policy: OutboxPolicy
     clock: Clock
     rng: random.Random
+    illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None
 
 
 def retry_delay(attempts: int, retry_after: timedelta | None, jitter: float) -> timedelta:
@@ -362,6 +364,7 @@ class _Channel:
         self, events: Sequence[Event], now: datetime, late: Lateness | None, notes: Sequence[str]
     ) -> Delivery:
         message = self._context.compose(sorted(events, key=lambda e: e.id), now, late, notes)
+        message = await self._illustrated(message, events)
         try:
             async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
                 return await self._sender.send(message)
@@ -370,6 +373,15 @@ class _Channel:
         except Exception as error:  # noqa: BLE001 - boundary: a sender's bug is a failed attempt
             log.error("channel %s: internal error %s", self.name, type(error).__name__)
             return Delivery(outcome=Outcome.RETRY, detail=f"internal error {type(error).__name__}")
+
+    async def _illustrated(self, message: Message, events: Sequence[Event]) -> Message:
+        if self._context.illustrate is None:
+            return message
+        try:
+            return await self._context.illustrate(message, events)
+        except Exception:  # boundary: no fault of a chart keeps its message back
+            log.exception("channel %s: internal error, sending without charts", self.name)
+            return message
 
     def _conclude(self, entries: list[_Entry], delivery: Delivery, took: timedelta) -> None:
         now, changes = self._clock.now(), Changes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from monitor.delivery.console import ConsoleSender
@@ -12,12 +13,32 @@ if TYPE_CHECKING:
 CONSOLE_URLS = ("console:", "console://")
 
 
-def make_sender(url: str, *, name: str, timeout: float, terminal: TextIO | None = None) -> Sender:
+def make_sender(
+    url: str,
+    *,
+    name: str,
+    timeout: float,
+    words: Mapping[str, str] | None = None,
+    terminal: TextIO | None = None,
+) -> Sender:
     """The sender of channel *name*; a send takes at most *timeout* seconds.
 
-    What ``console:`` prints goes to *terminal*, standard output unless given.
-    Raises ``ValueError`` with a sentence free of secrets when the URL is unusable.
+    *words* are templates for ``title`` and ``body`` of its messages.  What ``console:`` prints goes
+    to *terminal*, standard output unless given.  Raises ``ValueError`` with a sentence free of
+    secrets when the URL is unusable, and for a template that is none.
     """
+    sender = _plain_sender(url, name, timeout, terminal)
+    if not words:
+        return sender
+    from monitor.delivery.templates import (  # noqa: PLC0415 - loads Jinja2; few channels need it
+        MessageTemplate,
+        TemplatedSender,
+    )
+
+    return TemplatedSender(sender, MessageTemplate(**words))
+
+
+def _plain_sender(url: str, name: str, timeout: float, terminal: TextIO | None) -> Sender:
     if url in CONSOLE_URLS:
         return ConsoleSender(terminal)
     from monitor.delivery.apprise import AppriseSender  # noqa: PLC0415 - 20 MB; console needs none

@@ -215,18 +215,22 @@ _FACTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "since": (to_micros, from_micros),
     "keys": (list, tuple),
     "top_up_url": (str, str),
+    "fired": (int, int),
 }
 """How each field of :class:`Facts` enters JSON and comes back; a test keeps it complete."""
 
 
+_NO_FACTS = Facts()
+
+
 def encode_facts(facts: Facts) -> str:
-    """Facts as JSON; what is empty (None, "" or no keys) is left out."""
+    """Facts as JSON; what is empty (as it is where it does not apply) is left out."""
     found = {name: getattr(facts, name) for name in _FACTS}
     return _json(
         {
             name: _FACTS[name][0](value)
             for name, value in found.items()
-            if value is not None and value not in ("", ())
+            if value != getattr(_NO_FACTS, name)
         }
     )
 

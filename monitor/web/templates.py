@@ -88,7 +88,7 @@ _CHANGES = {
     Change.EASED: "better",
     Change.RESOLVED: "over",
     Change.OCCURRED: "happened",
-    Change.REMINDED: "reminded",
+    Change.REMINDED: "still open",
 }
 
 

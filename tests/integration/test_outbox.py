@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from support.charts import chart
 
 from monitor.clock import Clock
 from monitor.core.messages import Lateness, Message
@@ -79,6 +80,7 @@ class Office:
         give_up_after: float = 3600,
         limit: int | None = None,
         fallback: str = "",
+        illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None,
     ) -> None:
         self.clock = Clock(speed=200)
         self.channels = {"ops": Receiver(), "mail": Receiver()}
@@ -105,6 +107,7 @@ class Office:
                 ),
                 clock=self.clock,
                 rng=random.Random(1),
+                illustrate=illustrate,
             ),
         )
 
@@ -407,3 +410,27 @@ def test_a_quota_frees_itself_after_an_hour_and_is_twice_as_large_for_critical_m
     assert quota.free_at(critical=True) == 3600.0
     assert quota.free_at(critical=False) == 3800.0
     assert Quota(None).free_at(critical=False) == 0.0
+
+
+async def test_a_message_gets_the_charts_of_its_events() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        return replace(message, charts=tuple(chart(name=str(each.id)) for each in events))
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert [each.name for each in office.channels["ops"].got[0].charts] == ["1"]
+
+
+async def test_a_fault_in_its_charts_does_not_keep_a_message_back() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        raise RuntimeError("a bug")
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert office.attempts == [(1, 1, "delivered")]

@@ -512,3 +512,25 @@ def test_without_a_key_in_the_environment_the_starter_file_says_what_to_set(
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, starter({}))
     assert messages(caught) == ["keys.kie.key: environment variable KIE_API_KEY is not set"]
+
+
+def test_a_template_that_cannot_work_is_told_at_its_place(tmp_path: Path) -> None:
+    text = """\
+keys: [{name: studio, key: k}]
+channels:
+  - name: ops
+    url: "console:"
+    template:
+      title: "{{ titel }}"
+      body: |
+        {% for story in stories %}
+        {{ story.fact.Threshold }}
+        {% endfor %}
+"""
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, text)
+    assert [(each.line, each.column) for each in caught.value.problems] == [(6, 14), (7, 13)]
+    assert messages(caught) == [
+        "channels.ops.template.title: template: line 1: 'titel' is undefined",
+        "channels.ops.template.body: template: line 2: 'dict object' has no attribute 'Threshold'",
+    ]

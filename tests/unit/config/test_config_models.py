@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -175,3 +176,37 @@ def test_settings_never_show_a_secret() -> None:
 )
 def test_rules_of_a_key_lie_over_those_for_all(common: Any, own: Any, expected: Any) -> None:
     assert merged(switched(common), switched(own)) == expected
+
+
+def test_times_in_messages_are_utc_unless_a_zone_is_named() -> None:
+    assert settings().notify.zone == ZoneInfo("UTC")
+    assert settings(notify={"timezone": "Europe/Berlin"}).notify.zone == ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("Europe/Berln", "did you mean Europe/Berlin?", id="a slip"),
+        pytest.param("Middle-earth", "is no time zone", id="no such place"),
+        pytest.param("Europe", "is no time zone", id="a directory of zones"),
+        pytest.param("../etc/passwd", "is no time zone", id="a path"),
+        pytest.param("a\0b", "is no time zone", id="no name at all"),
+        pytest.param("", "at least 1 character", id="nothing"),
+    ],
+)
+def test_what_is_no_time_zone_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(notify={"timezone": name})
+
+
+@pytest.mark.parametrize(
+    ("written", "charts"),
+    [("off", False), ("no", False), (False, False), ("on", True), (True, True)],
+)
+def test_charts_can_be_switched_off(written: object, *, charts: bool) -> None:
+    assert settings(notify={"charts": written}).notify.charts is charts
+
+
+def test_charts_are_on_or_off_and_nothing_else() -> None:
+    with pytest.raises(ValidationError):
+        settings(notify={"charts": "sometimes"})
