@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.core.alerts import Slot, Transition, step
-from monitor.core.model import Change, Event, Notification, Severity
+from monitor.core.model import Alert, Change, Event, Notification, Severity
 from monitor.core.rules.base import Verdict
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World
@@ -95,6 +95,10 @@ class Announcer:
             ended = event.change is Change.RESOLVED
             self._enqueue(event, alert.severities if ended else (alert.severity,), changes)
 
+    def wanted(self, route: Route, alert: Alert) -> bool:
+        """Whether *route* lets the present state of *alert* through."""
+        return route.matches(alert.severity, *self._concerned(alert))
+
     def close_group(self, notification_id: int) -> None:
         """The outbox is about to send this one: what happens from now on is another message."""
         for channel, group in list(self._groups.items()):
@@ -143,8 +147,8 @@ class Announcer:
             next_attempt_at=due,
         )
 
-    def _concerned(self, event: Event) -> tuple[Sequence[str], Sequence[str]]:
-        """The names and tags of the keys that an event is about, for the channels' filters."""
+    def _concerned(self, event: Event | Alert) -> tuple[Sequence[str], Sequence[str]]:
+        """Names and tags of the keys that it is about, for the channels' filters."""
         if event.subject.key:
             names: Sequence[str] = (event.subject.key,)
         elif event.facts.keys:

@@ -20,8 +20,8 @@ from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
 from monitor.core.messages import trial_message
 from monitor.core.model import NotificationState
-from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.senders import make_sender
+from monitor.delivery.base import Delivery, Outcome, Sender
+from monitor.delivery.senders import make_alertmanager_sender, make_sender
 from monitor.queries import NotificationRecord
 
 
@@ -55,7 +55,8 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
     """
     settings = load_all(Need.SEND).settings
     seconds = settings.notify.timeout.total_seconds()
-    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds))
+    chosen = _chosen(settings, channels)
+    trials = asyncio.run(_try_all(chosen, seconds, settings.http.ca_file))
     if output_format == "json":
         output.print_json(trials)
     else:
@@ -75,14 +76,23 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettin
     return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else settings.channels
 
 
-async def _try_all(channels: Sequence[ChannelSettings], seconds: float) -> Sequence[Trial]:
-    return await asyncio.gather(*(_try(channel, seconds) for channel in channels))
+async def _try_all(
+    channels: Sequence[ChannelSettings], seconds: float, ca_file: str | None
+) -> Sequence[Trial]:
+    return await asyncio.gather(*(_try(channel, seconds, ca_file) for channel in channels))
 
 
-async def _try(channel: ChannelSettings, seconds: float) -> Trial:
+def _sender(channel: ChannelSettings, seconds: float, ca_file: str | None) -> Sender:
+    if not channel.alertmanager:
+        return make_sender(channel.messages_to, name=channel.name, timeout=seconds)
+    urls = [url.get_secret_value() for url in channel.alertmanager]
+    return make_alertmanager_sender(urls, name=channel.name, timeout=seconds, ca_file=ca_file)
+
+
+async def _try(channel: ChannelSettings, seconds: float, ca_file: str | None) -> Trial:
     """One real message; a send that takes longer than *seconds* has failed, as in the daemon."""
     started = time.monotonic()
-    sender = make_sender(channel.url.get_secret_value(), name=channel.name, timeout=seconds)
+    sender = _sender(channel, seconds, ca_file)
     try:
         async with asyncio.timeout(seconds):
             result = await sender.send(trial_message(channel.name, now=datetime.now(UTC)))

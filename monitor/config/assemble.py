@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from monitor.config import checks, wording
 from monitor.config.credentials import Credentials
 from monitor.config.document import FromEnvironment
-from monitor.config.models import ChannelSettings, Defaults, Settings
+from monitor.config.models import ChannelSettings, Defaults, Heartbeat, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
 from monitor.config.schema import fields_at
@@ -32,8 +32,9 @@ _DEFAULTS = TypeAdapter(Defaults)
 _RULES = TypeAdapter(Rules)
 _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
+_HEARTBEAT = TypeAdapter(Heartbeat)
 _SETTINGS = TypeAdapter(Settings)
-_SECRETS = (("keys", "key"), ("channels", "url"))
+_SECRETS = (("keys", "key"), ("channels", "url"), ("heartbeat", "url"))
 _DEFAULT_PROVIDER = "kie"
 
 Value = TypeVar("Value")
@@ -157,7 +158,7 @@ class Assembly:
         for position, written in self._entries("channels"):
             path = ("channels", position)
             entry = dict(written)
-            self._credentials.resolve(entry, "url", path)
+            self._credentials.resolve(entry, "url", path, instead="alertmanager")
             channel = self._validated(_CHANNEL, entry, path)
             if channel is not None:
                 channels[position] = channel
@@ -173,6 +174,8 @@ class Assembly:
         value = self._raw | {"defaults": common.defaults, "rules": common.rules}
         if isinstance(self._raw.get("http"), dict):
             value["http"] = self._http(self._raw["http"])
+        if isinstance(self._raw.get("heartbeat"), dict):
+            value["heartbeat"] = self._heartbeat(self._raw["heartbeat"])
         if self._raw.get("keys"):
             value["keys"] = tuple(keys.values())
         if "channels" in self._raw:
@@ -181,6 +184,14 @@ class Assembly:
             return self._validated(_SETTINGS, value, ())
         self._validated(_SETTINGS, value, (), told_already="keys")
         return None
+
+    def _heartbeat(self, written: dict[str, Any]) -> Heartbeat | None:
+        """The section with its URL; None if it is not valid."""
+        entry = dict(written)
+        self._credentials.resolve(entry, "url", ("heartbeat",))
+        heartbeat = self._validated(_HEARTBEAT, entry, ("heartbeat",))
+        checks.heartbeat(heartbeat, self._findings)
+        return heartbeat
 
     def _http(self, written: dict[str, Any]) -> dict[str, Any]:
         """The section with an absolute path that was looked at."""
@@ -206,6 +217,7 @@ class Assembly:
         checks.polls(keys, own_times, self._findings)
         names = tuple(key_names.values())
         checks.channels(channels, names, self._surroundings.check_url, self._findings)
+        checks.alertmanagers(channels, self._findings)
         return checks.builds(keys, self._findings)
 
     def _validated(
@@ -237,6 +249,8 @@ class Assembly:
 
     def _mappings(self, section: str) -> Iterator[tuple[int, dict[str, Any]]]:
         entries = self._raw.get(section)
+        if isinstance(entries, dict):
+            entries = [entries]  # the heartbeat: there is only one
         if isinstance(entries, list):
             yield from ((at, each) for at, each in enumerate(entries) if isinstance(each, dict))
 

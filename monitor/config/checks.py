@@ -12,9 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from monitor.config.models import ANY_GROUP, ChannelSettings, Settings, Web
+from pydantic import SecretStr
+
+from monitor.config.models import ANY_GROUP, ChannelSettings, Heartbeat, Settings, Web
 from monitor.config.problems import Findings, Path
 from monitor.config.wording import suggestion
+from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.providers.base import KeySettings
 from monitor.providers.certificates import CertificatesError, trusting
 
@@ -89,15 +92,50 @@ def channels(
     names = tuple(key_names)
     for position, channel in entries.items():
         path = ("channels", position)
-        source = next(name for name in _URL_FORMS if getattr(channel, name) is not None)
-        if not any(findings.blames(each) for each in (path, (*path, source))):
-            problem = check_url(channel.url.get_secret_value())
+        source = _url_form(channel)
+        if source and not any(findings.blames(each) for each in (path, (*path, source))):
+            problem = check_url(channel.messages_to)
             if problem is not None:
                 findings.error((*path, source), problem)
         for index, glob in enumerate(channel.keys):
             if names and not any(fnmatchcase(name, glob) for name in names):
                 hint = suggestion(glob, names)
                 findings.error((*path, "keys", index), f"matches no key{hint}")
+
+
+def alertmanagers(entries: Mapping[int, ChannelSettings], findings: Findings) -> None:
+    """Every Alertmanager has an address that can be one."""
+    for position, channel in entries.items():
+        path = ("channels", position, "alertmanager")
+        for index, url in enumerate(channel.alertmanager):
+            _address((*path, index), path, url, alertmanager_address, findings)
+
+
+def heartbeat(settings: Heartbeat | None, findings: Findings) -> None:
+    """What is pinged has an address that can be one."""
+    if settings is not None:
+        path = ("heartbeat", _url_form(settings))
+        _address(path, ("heartbeat",), settings.url, heartbeat_address, findings)
+
+
+def _url_form(entry: ChannelSettings | Heartbeat) -> str:
+    """The field that a URL came from; empty without one."""
+    return next((name for name in _URL_FORMS if getattr(entry, name) is not None), "")
+
+
+def _address(
+    path: Path,
+    above: Path,
+    url: SecretStr,
+    read: Callable[[str], object],
+    findings: Findings,
+) -> None:
+    if not findings.secrets_needed or findings.blames(path) or findings.blames(above):
+        return  # not known here, or complained about before
+    try:
+        read(url.get_secret_value())
+    except ValueError as error:
+        findings.error(path, str(error))
 
 
 def told_to_nobody(settings: Settings, findings: Findings) -> None:
