@@ -101,6 +101,7 @@ class Poller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: DueTimer | None = None
         self._open = False
+        self._under_way = 0
         self._moved: float | None = None  # since when polls run and none has been taken in
         self._bugs: set[tuple[str, type[BaseException]]] = set()
 
@@ -197,6 +198,7 @@ class Poller:
             key.gate.submit(key)
 
     def _launch(self, key: _Key) -> None:
+        self._under_way += 1
         if self._moved is None:
             self._moved = self._clock.monotonic()
         task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
@@ -212,6 +214,7 @@ class Poller:
                 self._finish(key, observation, began)
         finally:
             key.busy = False
+            self._under_way -= 1
             key.gate.release()
 
     async def _poll(self, job: PollJob) -> Observation:
@@ -256,7 +259,7 @@ class Poller:
             lag = self._clock.real(began - key.since)
             self._listener.polled(key.job.provider_name, outcome, duration, lag)
             self._observe(observation)
-            self._moved = ended if len(self._tasks) > 1 else None  # the others still run
+            self._moved = ended if self._under_way > 1 else None  # the others still run
         except Exception:  # boundary: one observation that cannot be taken in, the rest polls on
             log.exception("the poll of %s could not be taken in", key.job.name)
 

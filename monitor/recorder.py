@@ -66,7 +66,7 @@ class Recorder:
         """Take over *changes*; returns at once."""
         if not changes:
             return
-        if not self.waiting and self._behind_since is None:
+        if self._behind_since is None:
             self._behind_since = self._clock.monotonic()
         self._fresh.append(changes)
         self._added += 1

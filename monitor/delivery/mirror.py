@@ -172,8 +172,8 @@ class _Target:
 
     async def _run(self) -> None:
         while not self._stopping:
-            await self._wait()
             try:
+                await self._wait()
                 if not self._stopping or self._differs():
                     await self._turn()
                 self._broken = False

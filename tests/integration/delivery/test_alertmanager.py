@@ -181,9 +181,7 @@ async def test_another_severity_is_another_alert_and_the_one_before_is_resolved(
     monitor.show(LOW)
     await server.until_notified(("firing", "studio", "warning"))
     monitor.show(replace(LOW, severity=Severity.CRITICAL))
-    await server.until_notified(
-        ("firing", "studio", "critical"), ("resolved", "studio", "warning")
-    )
+    await server.until_notified(("firing", "studio", "critical"), ("resolved", "studio", "warning"))
     assert await server.firing() == [("studio", "critical")]
     monitor.show(LOW)
     await server.until_firing(("studio", "warning"))
@@ -210,20 +208,6 @@ async def test_while_it_is_down_nothing_is_lost_and_it_is_told_when_it_is_back(
     assert len(warnings) == 2
     assert "the connection was refused" in warnings[0]
     assert "again" in warnings[1]
-
-
-async def test_a_resolve_survives_a_restart_of_the_alertmanager_right_after_it(
-    server: Alertmanager, monitor: Monitor
-) -> None:
-    monitor.show(LOW)
-    await server.until_notified(("firing", "studio", "warning"))
-    monitor.show()
-    await monitor.until("delivered")
-    await server.stop()
-    server.notified.clear()
-    await server.start()
-    await monitor.until("delivered")
-    assert await server.firing() == []
 
 
 async def test_after_our_own_restart_what_is_open_goes_on_and_the_rest_ends_by_itself(
