@@ -9,15 +9,18 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+from monitor.clock import Clock
 from monitor.core.markup import Flavour, render
 from monitor.core.messages import Message, compose
 from monitor.core.model import Alert, Change, Event, Why
 from monitor.delivery.address import Address
 from monitor.delivery.base import Delivery, Outcome
 from monitor.providers.base import PollError
+from monitor.providers.exchange import Answer
 from monitor.providers.http import HttpClient
 
 JOB = "credit-monitor"
@@ -120,15 +123,30 @@ async def post(
     address: Address,
     alerts: Sequence[Posted],
     *,
+    ends_at: datetime,
     timeout: float,  # noqa: ASYNC109 - the deadline is part of the door's error map
 ) -> Delivery:
-    """Post *alerts* at once, within *timeout* seconds; never raises for a failed send."""
+    """Post *alerts* at once, within *timeout* seconds; never raises for a failed send.
+
+    What fires among them does so until *ends_at*: an Alertmanager whose clock is past that takes
+    the post without a word and lets nothing fire, which counts as refused.
+    """
     body = json.dumps(alerts, ensure_ascii=False).encode()
     try:
         answer = await http.fetch(address.post(body), timeout=timeout)
     except PollError as error:
         return Delivery(outcome=Outcome.RETRY, detail=error.detail)
+    if _clock(answer) > ends_at:
+        return Delivery(outcome=Outcome.REFUSED, detail="its clock is ahead: set both clocks")
     return _judge(answer.status)
+
+
+def _clock(answer: Answer) -> datetime:
+    """What time it is where *answer* comes from; long ago if it does not say."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except (ValueError, TypeError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _judge(status: int) -> Delivery:
@@ -143,8 +161,15 @@ class AlertmanagerSender:
     """Shows a message as an alert of severity info for two minutes: for ``notify test``."""
 
     def __init__(
-        self, name: str, addresses: Sequence[Address], *, http: HttpClient, timeout: float
+        self,
+        name: str,
+        addresses: Sequence[Address],
+        *,
+        http: HttpClient,
+        clock: Clock,
+        timeout: float,
     ) -> None:
+        self._clock = clock
         self._name = name
         self._addresses = addresses
         self._http = http
@@ -152,7 +177,8 @@ class AlertmanagerSender:
 
     async def send(self, message: Message) -> Delivery:
         """Post to every address; the first failure is the result."""
-        now = datetime.now(UTC)
+        now = self._clock.now()
+        ends_at = now + TRIAL_LASTS
         summary, description = _texts(message)
         labels = {
             "alertname": "CreditMonitorTest",
@@ -164,9 +190,12 @@ class AlertmanagerSender:
             "labels": labels,
             "annotations": {"summary": summary, "description": description},
             "startsAt": now.isoformat(),
-            "endsAt": (now + TRIAL_LASTS).isoformat(),
+            "endsAt": ends_at.isoformat(),
         }
-        posts = (post(self._http, a, [alert], timeout=self._timeout) for a in self._addresses)
+        posts = (
+            post(self._http, address, [alert], ends_at=ends_at, timeout=self._timeout)
+            for address in self._addresses
+        )
         deliveries = await asyncio.gather(*posts)
         failed = (d for d in deliveries if d.outcome is not Outcome.DELIVERED)
         return next(failed, deliveries[0])

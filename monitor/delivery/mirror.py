@@ -223,7 +223,11 @@ class _Target:
         for begin in range(0, len(states), BATCH):
             batch = [self._posted(each, wanted, now) for each in states[begin : begin + BATCH]]
             delivery = await post(
-                self._context.http, self._address, batch, timeout=self._context.timeout
+                self._context.http,
+                self._address,
+                batch,
+                ends_at=now + self._context.lasts,
+                timeout=self._context.timeout,
             )
             if delivery.outcome is not Outcome.DELIVERED:
                 self._unsent = len(states) - begin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.clock import Clock
 from monitor.delivery.console import ConsoleSender
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def make_alertmanager_sender(
 
     addresses = [alertmanager_address(url) for url in urls]
     http = HttpClient(ca_file=ca_file)
-    return AlertmanagerSender(name, addresses, http=http, timeout=timeout)
+    return AlertmanagerSender(name, addresses, http=http, clock=Clock(), timeout=timeout)
 
 
 def check_url(url: str) -> str | None:

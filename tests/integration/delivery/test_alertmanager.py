@@ -256,7 +256,7 @@ async def test_a_test_message_is_an_alert_of_severity_info(server: Alertmanager)
         client = HttpClient()
         stack.push_async_callback(client.aclose)
         address = alertmanager_address(server.url)
-        sender = AlertmanagerSender("am", [address], http=client, timeout=5.0)
+        sender = AlertmanagerSender("am", [address], http=client, clock=Clock(), timeout=5.0)
         delivery = await sender.send(trial_message("am", now=datetime.now(UTC)))
     assert delivery.outcome is Outcome.DELIVERED
     await server.until_notified(("firing", "", "info"))

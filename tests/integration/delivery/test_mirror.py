@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
@@ -224,3 +225,18 @@ async def test_a_mirror_that_was_stopped_posts_no_more_and_counts_as_stuck(site:
     await asyncio.sleep(0.3)
     assert len(site.receiver.got) == count
     assert site.mirror.lag() == math.inf
+
+
+async def test_an_alertmanager_whose_clock_is_past_every_end_counts_as_refusing(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    ahead = site.clock.now() + timedelta(hours=12)
+    site.receiver.more = f"Date: {format_datetime(ahead, usegmt=True)}\r\n"
+    site.show(site.alert())
+    await site.receiver.until(2)
+    assert site.outcomes[0] == "refused"
+    assert "its clock is ahead" in caplog.text
+    behind = site.clock.now() - timedelta(hours=12)
+    site.receiver.more = f"Date: {format_datetime(behind, usegmt=True)}\r\n"
+    await site.receiver.until(4)
+    assert site.outcomes[-1] == "delivered"
