@@ -126,6 +126,10 @@ class Announcer:
             ended = event.change is Change.RESOLVED
             self._enqueue(event, alert.severities if ended else (alert.severity,), changes)
 
+    def wanted(self, route: Route, alert: Alert) -> bool:
+        """Whether *route* lets the present state of *alert* through."""
+        return not route.why_not(alert.severity, self._concern(alert))
+
     def remind(self, now: datetime, changes: Changes) -> None:
         """Tell again what is still open: reminders, the end of silences, escalation."""
         waiting = []
@@ -290,7 +294,7 @@ class Announcer:
             next_attempt_at=due,
         )
 
-    def _concern(self, event: Event) -> Concern:
+    def _concern(self, event: Event | Alert) -> Concern:
         """What the event is about, for the channels' filters."""
         names = self._keys(event.subject, event.facts)
         tags = {t for n in names if (k := self._world.keys.get(n)) for t in k.watched.tags}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import random
 import signal
@@ -11,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Self
 
 from monitor import __version__
@@ -18,8 +18,11 @@ from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.models import ChannelSettings, Settings
 from monitor.core.messages import Lateness, Message, compose
-from monitor.core.model import Event, Notification, NotificationState, Observation
+from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.wording import span
+from monitor.delivery.address import alertmanager_address, heartbeat_address
+from monitor.delivery.heartbeat import Heartbeat, Progress
+from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
 from monitor.illustrations import read_charts, sketches
@@ -29,6 +32,7 @@ from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
 from monitor.plan import Plan
 from monitor.poller import Poller
+from monitor.providers.exchange import is_loopback
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.store import open_store
@@ -79,6 +83,7 @@ class Daemon:
         self._rng = random.Random()  # noqa: S311 - jitter
         self._stack = AsyncExitStack()
         self._last_sweep = (clock.now(), clock.monotonic())
+        self._mirrors: list[AlertmanagerMirror] = []
         self.world: World
         self.web: WebServer | None = None
 
@@ -105,11 +110,13 @@ class Daemon:
         self._stack.callback(store.close)
         snapshot = store.load()
         self.world = restore(self.plan.watched, snapshot)
+        self._http = HttpClient(ca_file=settings.http.ca_file)
+        self._on_stop("connections", self._http.aclose)
         self._start_recording(store)
         self._start_delivery(channels, snapshot)
         announcer = self._announcer = Announcer(
             self.world,
-            channels,
+            [c for c in channels if not c.alertmanager],
             _telling(settings),
             snapshot,
         )
@@ -119,11 +126,13 @@ class Daemon:
         self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
         await self._start_web(store)
+        self._start_mirrors(channels)
         collector = Collector()
         collector.tidy_up()
         await self._start_polling()
         collector.set_aside(again_after=self._first_round())
         self._stack.callback(collector.release)
+        self._start_heartbeat()
         told = ", ".join(c.name for c in channels)
         log.info("watching %d keys, telling %s", len(self.plan.jobs), told)
 
@@ -138,15 +147,13 @@ class Daemon:
         timeout = self.settings.notify.timeout
         senders = {
             c.name: make_sender(
-                c.url.get_secret_value(),
-                name=c.name,
-                timeout=timeout.total_seconds(),
-                words=c.words,
+                c.messages_to, name=c.name, timeout=timeout.total_seconds(), words=c.words
             )
             for c in channels
+            if not c.alertmanager
         }
         context = OutboxContext(
-            compose=functools.partial(_compose, timezone=self.settings.notify.zone),
+            compose=partial(_compose, timezone=self.settings.notify.zone),
             hand_over=self._hand_over,
             settle=self._settle,
             record=self._recorder.add,
@@ -165,8 +172,42 @@ class Daemon:
         self._outbox = Outbox(senders, context)
         self._outbox.accept(snapshot.notifications, snapshot.events)
         self._outbox.start()
-        self.metrics.watch_outbox(self._outbox.pending)
+        self.metrics.watch_outbox(self._undelivered)
         self._on_stop("delivery", lambda: self._outbox.stop(2.5))
+
+    def _start_mirrors(self, channels: Sequence[ChannelSettings]) -> None:
+        for channel in channels:
+            if not channel.alertmanager:
+                continue
+            context = MirrorContext(
+                current=partial(self._open_alerts, channel),
+                http=self._http,
+                listener=self.metrics,
+                clock=self.clock,
+                timeout=self.settings.notify.timeout.total_seconds(),
+                rng=self._rng,
+                page=self._page(),
+            )
+            addresses = [alertmanager_address(u.get_secret_value()) for u in channel.alertmanager]
+            mirror = AlertmanagerMirror(channel.name, addresses, context)
+            mirror.start()
+            self._mirrors.append(mirror)
+            self._on_stop(f"channel {channel.name}", partial(mirror.stop, 2.5))
+
+    def _start_heartbeat(self) -> None:
+        wanted = self.settings.heartbeat
+        if wanted is None:
+            return
+        heartbeat = Heartbeat(
+            heartbeat_address(wanted.url.get_secret_value()),
+            wanted.every,
+            http=self._http,
+            progress=self._progress,
+            listener=self.metrics,
+            clock=self.clock,
+        )
+        heartbeat.start()
+        self._on_stop("heartbeat", heartbeat.stop)
 
     async def _start_web(self, store: Store) -> None:
         if self.settings.web is None:
@@ -186,13 +227,11 @@ class Daemon:
         self._on_stop("web", server.stop)
 
     async def _start_polling(self) -> None:
-        http = HttpClient(ca_file=self.settings.http.ca_file)
-        self._on_stop("connections", http.aclose)
         self._on_stop("last times", self._finish)
         timers = Timers(self.clock, failed=lambda name: log.error("job %s failed", name))
         self._poller = Poller(
             self.plan.jobs,
-            http=http,
+            http=self._http,
             observe=self._observe,
             listener=self.metrics,
             limits=self._limit,
@@ -243,6 +282,9 @@ class Daemon:
         """
         if changes.notifications and not changes.attempts:
             self._outbox.accept(changes.notifications, changes.events)
+        if changes.alerts:
+            for mirror in self._mirrors:
+                mirror.changed()
 
     def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
         return self._announcer.hand_over(notification, to, note)
@@ -319,6 +361,31 @@ class Daemon:
 
     async def _finish(self) -> None:
         self._recorder.add(self._pipeline.finish())
+
+    def _open_alerts(self, channel: ChannelSettings) -> list[Alert]:
+        alerts = self.world.alerts.values()
+        return [alert for alert in alerts if self._announcer.wanted(channel, alert)]
+
+    def _page(self) -> str:
+        """Where others reach the page; empty where nobody outside this host does."""
+        if self.web is None or self.settings.web is None:
+            return ""
+        host = self.settings.web.host
+        return "" if is_loopback(host) or host in ("0.0.0.0", "::") else self.web.url  # noqa: S104 - compared, not bound
+
+    def _undelivered(self) -> dict[str, tuple[int, float]]:
+        return self._outbox.pending() | {m.name: m.pending() for m in self._mirrors}
+
+    def _progress(self) -> Progress:
+        return Progress(
+            schedule_lag=self._poller.lag(),
+            polls_stalled=self._poller.stalled(),
+            longest_poll=self._poller.longest_poll,
+            store_behind=self._recorder.behind(),
+            store_error=self._recorder.error,
+            channels_behind=self._outbox.lag() | {m.name: m.lag() for m in self._mirrors},
+            longest_send=self.settings.notify.timeout.total_seconds(),
+        )
 
     def problems(self) -> list[str]:
         """What keeps this process from doing its work; empty when it is ready."""

@@ -26,12 +26,12 @@ from monitor.cli.sources import (
     settings_to_read,
     writing_store,
 )
-from monitor.config import ChannelSettings, Notify, Settings
+from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
 from monitor.core.messages import trial_message
 from monitor.core.model import NotificationState
-from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.senders import make_sender
+from monitor.delivery.base import Delivery, Outcome, Sender
+from monitor.delivery.senders import make_alertmanager_sender, make_sender
 from monitor.queries import NotificationRecord
 
 
@@ -69,7 +69,7 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
     settings = load_all(Need.SEND).settings
     # Standard output is for the JSON alone.
     terminal = sys.stderr if output_format == "json" else sys.stdout
-    trials = asyncio.run(_try_all(_chosen(settings, channels), settings.notify, terminal))
+    trials = asyncio.run(_try_all(_chosen(settings, channels), settings, terminal))
     if output_format == "json":
         output.print_json(trials)
     else:
@@ -89,18 +89,32 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettin
 
 
 async def _try_all(
-    channels: Sequence[ChannelSettings], notify: Notify, terminal: TextIO
+    channels: Sequence[ChannelSettings], settings: Settings, terminal: TextIO
 ) -> Sequence[Trial]:
-    return await asyncio.gather(*(_try(channel, notify, terminal) for channel in channels))
+    return await asyncio.gather(*(_try(channel, settings, terminal) for channel in channels))
 
 
-async def _try(channel: ChannelSettings, notify: Notify, terminal: TextIO) -> Trial:
+def _sender(channel: ChannelSettings, settings: Settings, terminal: TextIO) -> Sender:
+    seconds = settings.notify.timeout.total_seconds()
+    if not channel.alertmanager:
+        return make_sender(
+            channel.messages_to,
+            name=channel.name,
+            timeout=seconds,
+            words=channel.words,
+            terminal=terminal,
+        )
+    urls = [url.get_secret_value() for url in channel.alertmanager]
+    ca_file = settings.http.ca_file
+    return make_alertmanager_sender(urls, name=channel.name, timeout=seconds, ca_file=ca_file)
+
+
+async def _try(channel: ChannelSettings, settings: Settings, terminal: TextIO) -> Trial:
     """One real message; a send that takes longer than the time-out has failed, as in the daemon."""
     started = time.monotonic()
-    seconds = notify.timeout.total_seconds()
-    message = trial_message(channel.name, now=datetime.now(UTC), timezone=notify.zone)
-    url, words = channel.url.get_secret_value(), channel.words
-    sender = make_sender(url, name=channel.name, timeout=seconds, words=words, terminal=terminal)
+    seconds, zone = settings.notify.timeout.total_seconds(), settings.notify.zone
+    message = trial_message(channel.name, now=datetime.now(UTC), timezone=zone)
+    sender = _sender(channel, settings, terminal)
     try:
         async with asyncio.timeout(seconds):
             result = await sender.send(message)

@@ -16,9 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from monitor.config import checks, wording
 from monitor.config.credentials import Credentials
-from monitor.config.document import UNRESOLVED
-from monitor.config.later import OTHER_CHANNELS
-from monitor.config.models import ChannelSettings, Defaults, Settings
+from monitor.config.models import ChannelSettings, Defaults, Heartbeat, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
 from monitor.config.schema import fields_at
@@ -34,9 +32,10 @@ _DEFAULTS = TypeAdapter(Defaults)
 _RULES = TypeAdapter(Rules)
 _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
+_HEARTBEAT = TypeAdapter(Heartbeat)
 _SETTINGS = TypeAdapter(Settings)
 _SENT = frozenset({"url", "headers", "body", "auth"})
-_SECRETS = (("keys", "key"), ("channels", "url"))
+_SECRETS = (("keys", "key"), ("channels", "url"), ("heartbeat", "url"))
 _DEFAULT_PROVIDER = "kie"
 
 Value = TypeVar("Value")
@@ -168,9 +167,7 @@ class Assembly:
         for position, written in self._entries("channels"):
             path = ("channels", position)
             entry = dict(written)
-            if OTHER_CHANNELS & entry.keys():
-                entry.setdefault("url", UNRESOLVED)  # told as what it is, not as a missing url
-            self._credentials.resolve(entry, "url", path)
+            self._credentials.resolve(entry, "url", path, instead="alertmanager")
             channel = self._validated(_CHANNEL, entry, path)
             if channel is not None:
                 channels[position] = channel
@@ -186,6 +183,8 @@ class Assembly:
         value = self._raw | {"defaults": common.defaults, "rules": common.rules}
         if isinstance(self._raw.get("http"), dict):
             value["http"] = self._http(self._raw["http"])
+        if isinstance(self._raw.get("heartbeat"), dict):
+            value["heartbeat"] = self._heartbeat(self._raw["heartbeat"])
         if self._raw.get("keys"):
             value["keys"] = tuple(keys.values())
         if "channels" in self._raw:
@@ -194,6 +193,14 @@ class Assembly:
             return self._validated(_SETTINGS, value, ())
         self._validated(_SETTINGS, value, (), told_already="keys")
         return None
+
+    def _heartbeat(self, written: dict[str, Any]) -> Heartbeat | None:
+        """The section with its URL; None if it is not valid."""
+        entry = dict(written)
+        self._credentials.resolve(entry, "url", ("heartbeat",))
+        heartbeat = self._validated(_HEARTBEAT, entry, ("heartbeat",))
+        checks.heartbeat(heartbeat, self._findings)
+        return heartbeat
 
     def _http(self, written: dict[str, Any]) -> dict[str, Any]:
         """The section with an absolute path that was looked at."""
@@ -220,6 +227,7 @@ class Assembly:
         names = tuple(key_names.values())
         checks.channels(channels, names, self._surroundings.check_url, self._findings)
         checks.templates(channels, self._findings)
+        checks.alertmanagers(channels, self._findings)
         return checks.builds(keys, self._findings)
 
     def _validated(
@@ -251,6 +259,8 @@ class Assembly:
 
     def _mappings(self, section: str) -> Iterator[tuple[int, dict[str, Any]]]:
         entries = self._raw.get(section)
+        if isinstance(entries, dict):
+            entries = [entries]  # the heartbeat: there is only one
         if isinstance(entries, list):
             yield from ((at, each) for at, each in enumerate(entries) if isinstance(each, dict))
 

@@ -12,11 +12,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from monitor.config.models import ANY_GROUP, ChannelSettings, Settings, Web
+from pydantic import SecretStr
+
+from monitor.config.models import ANY_GROUP, ChannelSettings, Heartbeat, Settings, Web
 from monitor.config.problems import Findings, Path
 from monitor.config.wording import suggestion
 from monitor.core.model import Severity
 from monitor.core.routing import Concern
+from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.providers.base import KeySettings
 from monitor.providers.certificates import CertificatesError, trusting
 
@@ -91,9 +94,9 @@ def channels(
     names = tuple(key_names)
     for position, channel in entries.items():
         path = ("channels", position)
-        source = next(name for name in _URL_FORMS if getattr(channel, name) is not None)
-        if not any(findings.blames(each) for each in (path, (*path, source))):
-            problem = check_url(channel.url.get_secret_value())
+        source = _url_form(channel)
+        if source and not any(findings.blames(each) for each in (path, (*path, source))):
+            problem = check_url(channel.messages_to)
             if problem is not None:
                 findings.error((*path, source), problem)
         for index, glob in enumerate(channel.keys):
@@ -113,6 +116,41 @@ def templates(entries: Mapping[int, ChannelSettings], findings: Findings) -> Non
             problem = language.complaint(part, getattr(channel.template, part))
             if problem is not None:
                 findings.error(("channels", position, "template", part), problem)
+
+
+def alertmanagers(entries: Mapping[int, ChannelSettings], findings: Findings) -> None:
+    """Every Alertmanager has an address that can be one."""
+    for position, channel in entries.items():
+        path = ("channels", position, "alertmanager")
+        for index, url in enumerate(channel.alertmanager):
+            _address((*path, index), path, url, alertmanager_address, findings)
+
+
+def heartbeat(settings: Heartbeat | None, findings: Findings) -> None:
+    """What is pinged has an address that can be one."""
+    if settings is not None:
+        path = ("heartbeat", _url_form(settings))
+        _address(path, ("heartbeat",), settings.url, heartbeat_address, findings)
+
+
+def _url_form(entry: ChannelSettings | Heartbeat) -> str:
+    """The field that a URL came from; empty without one."""
+    return next((name for name in _URL_FORMS if getattr(entry, name) is not None), "")
+
+
+def _address(
+    path: Path,
+    above: Path,
+    url: SecretStr,
+    read: Callable[[str], object],
+    findings: Findings,
+) -> None:
+    if not findings.secrets_needed or findings.blames(path) or findings.blames(above):
+        return  # not known here, or complained about before
+    try:
+        read(url.get_secret_value())
+    except ValueError as error:
+        findings.error(path, str(error))
 
 
 def told_to_nobody(settings: Settings, findings: Findings) -> None:
@@ -146,7 +184,7 @@ def _is_heard(channels: Iterable[ChannelSettings], key: KeySettings, severity: S
 
 def helpers(settings: Settings, findings: Findings) -> None:
     """Fallbacks and the channel of escalation exist, and no fallback leads back to itself."""
-    names = [channel.name for channel in settings.channels]
+    names = [channel.name for channel in settings.channels if not channel.alertmanager]
     after = {channel.name: channel.fallback for channel in settings.channels if channel.fallback}
     for position, channel in enumerate(settings.channels):
         path = ("channels", position, "fallback")

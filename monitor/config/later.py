@@ -8,14 +8,9 @@ from monitor.config.problems import Path
 
 _RULES = frozenset({"runway", "spike", "expiring", "overdue_top_up"})
 
-OTHER_CHANNELS = frozenset({"alertmanager"})
-"""What stands in the place of a channel's ``url``."""
-
 _FIELDS: Mapping[Path, frozenset[str]] = {
-    (): frozenset({"heartbeat"}),
     ("rules",): _RULES,
     ("keys", "rules"): _RULES,
-    ("channels",): OTHER_CHANNELS,
     ("notify",): frozenset({"report"}),
 }
 """By the path of the mapping they stand in, without positions in lists."""

@@ -123,8 +123,23 @@ class Defaults(BaseModel):
 
 
 def _channel_schema(schema: dict[str, Any]) -> None:
+    """A file gives one of the four; the loader turns the first three into ``url``."""
+    forms = ("url", "url_file", "url_credential", "alertmanager")
+    schema["oneOf"] = [{"required": [name]} for name in forms]
+
+
+def _list_of(value: Any) -> Any:
+    return (value,) if isinstance(value, str | SecretStr) else value
+
+
+def _one_or_several(schema: dict[str, Any]) -> None:
+    several = {name: schema.pop(name) for name in ("type", "items", "minItems")}
+    schema["anyOf"] = [several["items"], several]
+
+
+def _heartbeat_schema(schema: dict[str, Any]) -> None:
     """A file gives one of the three; the loader turns it into ``url``."""
-    schema["required"] = ["name"]
+    del schema["required"]
     schema["oneOf"] = [{"required": [name]} for name in ("url", "url_file", "url_credential")]
 
 
@@ -143,10 +158,18 @@ class ChannelSettings(BaseModel):
     model_config = ConfigDict(**STRICT, json_schema_extra=_channel_schema)
 
     name: Name = Field(description="unique name of this channel")
-    url: SecretStr = Field(description="Apprise URL, as ${VARIABLE}; console: prints")
+    url: SecretStr | None = Field(
+        default=None, description="Apprise URL, as ${VARIABLE}; console: prints"
+    )
     url_file: Text | None = Field(default=None, description="file that holds the URL")
     url_credential: Text | None = Field(
         default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+    alertmanager: Annotated[tuple[SecretStr, ...], BeforeValidator(_list_of)] = Field(
+        default=(),
+        min_length=1,
+        description="instead of a URL: base address of an Alertmanager, or of each of a cluster",
+        json_schema_extra=_one_or_several,
     )
     severities: tuple[Severity, ...] = Field(
         default=tuple(Severity), min_length=1, description="which severities are sent"
@@ -165,6 +188,11 @@ class ChannelSettings(BaseModel):
     def words(self) -> dict[str, str]:
         """The templates by what they are for, ``title`` or ``body``."""
         return self.template.model_dump(exclude_none=True) if self.template else {}
+
+    @property
+    def messages_to(self) -> str:
+        """The URL that messages go to; empty for an Alertmanager, which is shown states instead."""
+        return self.url.get_secret_value() if self.url is not None else ""
 
     accounts: tuple[Text, ...] = Field(
         default=("*",), min_length=1, description="names of accounts, likewise"
@@ -302,6 +330,21 @@ class Http(BaseModel):
     )
 
 
+class Heartbeat(BaseModel):
+    """A dead man's switch outside that is pinged while all is well here."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra=_heartbeat_schema)
+
+    url: SecretStr = Field(description="what is asked with GET, as ${VARIABLE}")
+    url_file: Text | None = Field(default=None, description="file that holds the URL")
+    url_credential: Text | None = Field(
+        default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+    every: Duration = Field(
+        default=timedelta(minutes=5), ge=timedelta(seconds=10), description="time between pings"
+    )
+
+
 class Web(BaseModel):
     """Where page, metrics and health checks are served."""
 
@@ -330,7 +373,7 @@ class Settings(BaseModel):
     """The whole configuration, with everything that was left out filled in.
 
     In ``keys`` the interval, timeout and rules are those in effect, and the credential is in
-    ``key`` wherever it came from; likewise the ``url`` of channels.
+    ``key`` wherever it came from; likewise the ``url`` of channels and of the heartbeat.
     """
 
     model_config = STRICT
@@ -346,6 +389,9 @@ class Settings(BaseModel):
         default={}, description="by provider or host; default is for all others"
     )
     http: Http = Field(default=Http(), description="how providers are reached")
+    heartbeat: Heartbeat | None = Field(
+        default=None, description="a switch outside that is pinged while all is well; default: none"
+    )
     web: Annotated[Web | None, BeforeValidator(_web_switch)] = Field(
         default=Web(), description="page, metrics and health checks; off: none"
     )

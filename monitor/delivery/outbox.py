@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -202,6 +203,13 @@ class Outbox:
         """Per channel: how many notifications wait, and the age of the oldest in seconds."""
         return {name: worker.pending() for name, worker in self._workers.items()}
 
+    def lag(self) -> dict[str, float]:
+        """Per channel: real seconds by which its worker is late; infinite if it does not work.
+
+        Waiting for a service that is down is not late.
+        """
+        return {name: worker.lag() for name, worker in self._workers.items()}
+
     async def stop(self, seconds: float) -> None:
         """Stop; sends under way get *seconds* (real), what is left waits for the next start."""
         await asyncio.gather(*(worker.stop(seconds) for worker in self._workers.values()))
@@ -233,6 +241,7 @@ class _Channel:
         self._stopping = False
         self._paused_until = 0.0
         self._failing = False
+        self._broken = False
         self._apart = False  # after a refusal of several, each is tried alone
         self._task: asyncio.Task[None] | None = None
 
@@ -257,6 +266,12 @@ class _Channel:
         oldest = (self._clock.now() - min(created)).total_seconds() if created else 0.0
         return len(created), max(0.0, oldest)
 
+    def lag(self) -> float:
+        if self._broken or self._task is None or self._task.done():
+            return math.inf
+        wait = self._next_wait()
+        return 0.0 if wait is None else max(0.0, self._clock.real(-wait))
+
     async def stop(self, seconds: float) -> None:
         self._stopping = True
         self._wake.set()
@@ -278,8 +293,10 @@ class _Channel:
                 continue
             try:
                 await self._send_ready()
+                self._broken = False
             except Exception:
                 log.exception("channel %s: internal error, trying again in a minute", self.name)
+                self._broken = True
                 self._paused_until = self._clock.monotonic() + 60
 
     def _next_wait(self) -> float | None:

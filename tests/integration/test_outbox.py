@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -88,6 +89,8 @@ class Office:
         self.attempts: list[tuple[int, int, str]] = []
         self.suppressed: list[tuple[int, Suppression]] = []
         self.settled: list[list[int]] = []
+        self.broken = False
+        self.hold: asyncio.Event | None = None
         self.told: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
         self.outbox = Outbox(
@@ -127,6 +130,10 @@ class Office:
 
     async def _settle(self, ids: Iterable[int]) -> None:
         self.settled.append(list(ids))
+        if self.broken:
+            raise RuntimeError
+        if self.hold is not None:
+            await self.hold.wait()
 
     def _record(self, changes: Changes) -> None:
         self.rows |= {n.id: n for n in changes.notifications}
@@ -434,3 +441,39 @@ async def test_a_fault_in_its_charts_does_not_keep_a_message_back() -> None:
     await office.until(1, NotificationState.DELIVERED)
     await office.outbox.stop(1)
     assert office.attempts == [(1, 1, "delivered")]
+
+
+async def test_waiting_for_a_service_that_is_down_is_no_lag(office: Office) -> None:
+    office.channels["ops"].answers = [BUSY] * 3
+    office.post(1)
+    await office.until(1, NotificationState.PENDING)
+    assert office.outbox.lag() == {"ops": pytest.approx(0, abs=0.2), "mail": 0.0}
+
+
+async def test_a_worker_that_fails_by_itself_has_infinite_lag_until_it_works(
+    office: Office,
+) -> None:
+    office.broken = True
+    office.post(1)
+    async with asyncio.timeout(10):
+        while office.outbox.lag()["ops"] != math.inf:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert office.outbox.lag()["mail"] == 0
+    office.broken = False
+    await office.until(1, NotificationState.DELIVERED)
+    assert office.outbox.lag()["ops"] == 0
+
+
+async def test_a_worker_that_hangs_outside_of_a_send_is_late(office: Office) -> None:
+    office.hold = asyncio.Event()
+    office.post(1)
+    await asyncio.sleep(0.2)
+    assert office.outbox.lag()["ops"] >= 0.15
+    office.hold.set()
+    await office.until(1, NotificationState.DELIVERED)
+    assert office.outbox.lag()["ops"] == 0
+
+
+async def test_workers_that_do_not_run_have_infinite_lag(office: Office) -> None:
+    await office.outbox.stop(1)
+    assert office.outbox.lag() == {"ops": math.inf, "mail": math.inf}

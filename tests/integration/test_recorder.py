@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -28,11 +29,14 @@ class Gate:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.shut = False
+        self.hung = threading.Event()  # cleared: a write does not come back
+        self.hung.set()
         self.poison = ""
         self.writes = 0
 
     def write(self, batch: Sequence[Changes]) -> None:
         self.writes += 1
+        self.hung.wait(20)
         if self.shut:
             raise StoreError("no space left on device")
         if any(s.key == self.poison for changes in batch for s in changes.samples):
@@ -183,3 +187,34 @@ def test_folding_forgets_no_kind_of_row() -> None:
     )
     assert all(getattr(everything, field.name) for field in fields(Changes))
     assert coalesce([everything, everything]) == everything
+
+
+async def test_it_is_not_behind_while_the_store_takes_everything(world: World) -> None:
+    assert world.recorder.behind() == 0
+    world.recorder.add(sample(1))
+    await world.recorder.settled()
+    assert world.recorder.behind() == 0
+
+
+async def test_it_is_behind_from_the_first_change_that_is_not_written(world: World) -> None:
+    world.gate.shut = True
+    world.recorder.add(sample(1))
+    await world.recorder.settled()
+    await asyncio.sleep(0.1)
+    assert world.recorder.behind() >= 0.1
+    world.gate.shut = False
+    world.recorder.add(sample(2))
+    await world.recorder.settled()
+    assert world.recorder.behind() == 0
+
+
+async def test_a_store_that_hangs_is_behind_too_although_it_tells_no_error(world: World) -> None:
+    world.gate.hung.clear()
+    world.recorder.add(sample(1))
+    async with asyncio.timeout(10):
+        while world.recorder.behind() < 0.3:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+    assert world.recorder.error == ""
+    world.gate.hung.set()
+    await world.recorder.settled()
+    assert world.recorder.behind() == 0

@@ -23,7 +23,5 @@ def test_what_later_versions_have_is_told_as_such_and_as_nothing_else() -> None:
         "rules.spike",
         "rules.expiring",
         "rules.overdue_top_up",
-        "channels.am.alertmanager",
         "notify.report",
-        "heartbeat",
     ]

@@ -84,7 +84,7 @@ def test_five_lines_are_a_configuration(tmp_path: Path) -> None:
     assert key.provider == "kie"
     assert key.key is not None
     assert key.key.get_secret_value() == SECRET
-    assert found.settings.channels[0].url.get_secret_value() == "console:"
+    assert found.settings.channels[0].messages_to == "console:"
     assert found.warnings == ()
     assert found.settings.source == str(tmp_path / "config.yaml")
 
@@ -143,7 +143,7 @@ def test_secrets_come_from_files_beside_the_configuration(tmp_path: Path) -> Non
     ).settings
     assert settings.keys[0].key is not None
     assert settings.keys[0].key.get_secret_value() == SECRET
-    assert settings.channels[0].url.get_secret_value() == "console:"
+    assert settings.channels[0].messages_to == "console:"
     assert "key_file: studio.key" in show(settings)
 
 
@@ -534,3 +534,40 @@ channels:
         "channels.ops.template.title: template: line 1: 'titel' is undefined",
         "channels.ops.template.body: template: line 2: 'dict object' has no attribute 'Threshold'",
     ]
+
+
+OUTSIDE = """
+keys: [{name: studio, key: abc}]
+channels:
+  - {name: one, alertmanager: "${AM_URL}"}
+  - {name: two, alertmanager: ["http://127.0.0.1:9093", "${AM_URL}"]}
+heartbeat: {url: "${PING_URL}"}
+"""
+
+
+def test_addresses_outside_are_secrets_that_only_those_who_send_need(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(OUTSIDE)
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    assert [problem.path for problem in caught.value.problems if "not set" in problem.message] == [
+        "channels.one.alertmanager",
+        "channels.two.alertmanager[1]",
+        "heartbeat.url",
+    ]
+    assert len(caught.value.problems) == 4, "besides, the key is readable by everybody"
+    load(file, {}, check_channel_url=lambda _url: None, secrets_needed=False)
+    environ = {"AM_URL": "https://u:hush@am.example.com", "PING_URL": "https://ping.example/hush"}
+    settings = load(file, environ).settings
+    assert [len(channel.alertmanager) for channel in settings.channels] == [1, 2]
+    assert "hush" not in repr(settings)
+    assert "hush" not in show(settings)
+
+
+def test_the_url_of_the_heartbeat_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ping.url").write_text("https://ping.example/hush\n")
+    file = tmp_path / "config.yaml"
+    file.write_text("keys: [{name: studio, key: abc}]\nheartbeat: {url_file: ping.url}\n")
+    heartbeat = load(file, {}).settings.heartbeat
+    assert heartbeat is not None
+    assert heartbeat.url.get_secret_value() == "https://ping.example/hush"
