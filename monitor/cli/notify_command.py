@@ -18,6 +18,7 @@ from monitor.cli.options import format_option, limit_option
 from monitor.cli.routing import route
 from monitor.cli.sources import (
     Need,
+    configured_channels,
     load_all,
     reading_store,
     settings_to_read,
