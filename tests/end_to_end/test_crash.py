@@ -29,7 +29,10 @@ KILLS = 25
 
 KEYS = [f"key{number:02}" for number in range(24)]
 GRACE = 1.5
-"""Seconds between a message's arrival and the record of it: a kill in between may repeat it."""
+"""Seconds between a message's arrival and the record of it: a kill in between may repeat it.
+
+For a machine on which a start takes a second; on one that is busier everything takes longer.
+"""
 
 TOLD = re.compile(r"(key\d\d)(?: has (?:only )?50 credits| topped up)")
 
@@ -72,8 +75,9 @@ def told(messages: list[tuple[float, str]]) -> dict[str, list[float]]:
 async def test_nothing_is_lost_and_nothing_told_twice_over_fifty_kills(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    homes = [tmp_path_factory.mktemp("life") for _ in range(LIVES)]
-    await asyncio.gather(*(live(20261121 + n, home) for n, home in enumerate(homes)))
+    async with asyncio.TaskGroup() as lives:
+        for number in range(LIVES):
+            lives.create_task(live(20261121 + number, tmp_path_factory.mktemp("life")))
 
 
 async def live(seed: int, home: Path) -> None:
@@ -83,6 +87,7 @@ async def live(seed: int, home: Path) -> None:
     config = home / "config.yaml"
     mailbox = Mailbox()
     kills: list[float] = []
+    slowest_start = 1.0
     falls = dict(zip(KEYS, sorted(rng.uniform(2, KILLS - 2) for _ in KEYS), strict=True))
     async with SimulatedServer(accounts) as provider, Hook() as hook:
         with smtp_server(mailbox) as smtp:
@@ -91,7 +96,7 @@ async def live(seed: int, home: Path) -> None:
                 hook.delay = rng.choice((0.0, 0.0, 0.3))
                 process = Process("run", "--config", str(config), home=home)
                 await process.start()
-                await let_live(process, rng)
+                slowest_start = max(slowest_start, await let_live(process, rng))
                 move(provider, falls, number)
                 await asyncio.sleep(rng.uniform(0.0, 1.2))
                 kills.append(time.monotonic())
@@ -101,18 +106,24 @@ async def live(seed: int, home: Path) -> None:
     expected = {f"{k} low" for k in KEYS} | {f"{k} up" for k in KEYS if falls[k] + 12 < KILLS - 1}
     hooked = [(at, f"{body['title']}\n{body['message']}") for at, body in hook.got]
     for name, got in (("hook", hooked), ("mail", mailbox.got)):
-        judge(name, told(got), expected, kills)
+        judge(name, told(got), expected, kills, GRACE * slowest_start)
     fired = [a["subject"]["key"] for a in await alerts_on_record(config, home) if is_low(a)]
     assert sorted(fired) == KEYS, "one episode per key, whatever happened to the process"
 
 
-async def let_live(process: Process, rng: random.Random) -> None:
-    """Sometimes it does not even start; a slow machine makes neither case more frequent."""
+async def let_live(process: Process, rng: random.Random) -> float:
+    """How many seconds the start took.
+
+    Sometimes it is not even waited for; a slow machine makes neither case more frequent.
+    """
     if rng.random() < 0.3:
         await asyncio.sleep(rng.uniform(0.0, 0.8))
-        return
+        return 0.0
+    started = time.monotonic()
     await process.until("watching")
+    seconds = time.monotonic() - started
     await asyncio.sleep(rng.uniform(0.0, 1.6))
+    return seconds
 
 
 def move(provider: SimulatedServer, falls: dict[str, float], number: int) -> None:
@@ -126,14 +137,19 @@ def move(provider: SimulatedServer, falls: dict[str, float], number: int) -> Non
 
 
 def judge(
-    name: str, arrived: dict[str, list[float]], expected: set[str], kills: list[float]
+    name: str,
+    arrived: dict[str, list[float]],
+    expected: set[str],
+    kills: list[float],
+    grace: float,
 ) -> None:
     """All that was expected arrived, and again only where a kill came before the record of it."""
     assert expected <= set(arrived), f"{name} lost {expected - set(arrived)}"
     for what, times in arrived.items():
         for repeated in times[:-1]:
-            assert any(repeated <= kill <= repeated + GRACE for kill in kills), (
-                f"{name} was told {what} twice without a kill in between"
+            assert any(repeated <= kill <= repeated + grace for kill in kills), (
+                f"{name} was told {what} at {times}, but the kill that may explain it is not"
+                f" within {grace:.1f} s of the first: {kills}"
             )
 
 

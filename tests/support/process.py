@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,15 @@ from pathlib import Path
 from typing import Self
 
 PROGRAM = (sys.executable, "-m", "monitor")
+
+_alive: set[int] = set()
+
+
+def end_leftovers() -> None:
+    """Kill what a test that failed left running."""
+    while _alive:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(_alive.pop(), signal.SIGKILL)
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -42,6 +52,7 @@ class Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
+        _alive.add(self._child.pid)
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -74,6 +85,7 @@ class Process:
     async def wait(self, seconds: float = 20) -> int:
         async with asyncio.timeout(seconds):
             code = await self._child.wait()
+            _alive.discard(self._child.pid)
             await self._reader
         return code
 
