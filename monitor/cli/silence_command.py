@@ -41,8 +41,8 @@ def command() -> None:
 @command.command(
     epilog="\b\nExamples:\n"
     "  credit-monitor silence add --key 'prod-*' --for 4h --reason 'top-up ordered'\n"
-    "  credit-monitor silence add --provider kie --rule silent --until 2026-05-01T18:00Z \\\n"
-    "      --reason 'maintenance announced'"
+    "  credit-monitor silence add --provider kie --rule silent \\\n"
+    "      --until 2026-05-01T18:00Z --reason 'maintenance announced'"
 )
 @click.option("--key", metavar="PATTERN", help="Keys of this name; * and ? as in file names.")
 @click.option("--account", metavar="PATTERN", help="Accounts of this name.")

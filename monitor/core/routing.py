@@ -39,18 +39,18 @@ class Filters:
         One matching key is enough: an alert of an account or a provider speaks for several.
         """
         if severity not in self.severities:
-            return f"severity {severity} is not among {', '.join(self.severities)}"
+            return f"takes severity {' and '.join(self.severities)} only"
         if self.tags and not set(self.tags).intersection(concern.tags):
-            return f"no tag in common with {', '.join(self.tags)}"
+            return f"takes keys with tag {' or '.join(self.tags)} only"
         pairs = (
-            ("rule", self.rules, (concern.rule,)),
-            ("provider", self.providers, (concern.provider,)),
-            ("account", self.accounts, (concern.account,)),
-            ("key", self.keys, concern.keys),
+            ("rules", self.rules, (concern.rule,)),
+            ("providers", self.providers, (concern.provider,)),
+            ("accounts", self.accounts, (concern.account,)),
+            ("keys", self.keys, concern.keys),
         )
         for word, globs, names in pairs:
             if not any(fnmatchcase(name, glob) for glob in globs for name in names):
-                return f"{word} matches none of {', '.join(globs)}"
+                return f"takes {word} named {' or '.join(globs)} only"
         return ""
 
 

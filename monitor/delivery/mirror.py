@@ -2,7 +2,7 @@
 
 Alertmanager is told states, not messages: an alert fires there while it is posted again and again,
 and ends when it is posted with an end in the past, or when its ``endsAt`` passes without another
-post.  So nothing of this goes through the outbox; docs/decisions/0012-alertmanager-a-mirror.md.
+post.  So nothing of this goes through the outbox; docs/decisions/0013-alertmanager-a-mirror.md.
 """
 
 from __future__ import annotations

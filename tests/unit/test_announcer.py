@@ -184,15 +184,17 @@ def test_quiet_hours_end_on_the_wall_of_their_zone(now: str, until: str | None) 
     ("filters", "why"),
     [
         pytest.param({}, "", id="everything is heard by default"),
-        pytest.param({"severities": [Severity.INFO]}, "severity warning", id="another severity"),
+        pytest.param(
+            {"severities": [Severity.INFO]}, "takes severity info only", id="another severity"
+        ),
         pytest.param({"keys": ["prod-*", "dev"]}, "", id="one glob is enough"),
-        pytest.param({"keys": ["dev-*"]}, "key matches none of dev-*", id="another key"),
+        pytest.param({"keys": ["dev-*"]}, "takes keys named dev-* only", id="another key"),
         pytest.param({"tags": ["audio", "video"]}, "", id="one tag is enough"),
-        pytest.param({"tags": ["audio"]}, "no tag", id="another tag"),
-        pytest.param({"rules": ["silent"]}, "rule", id="another rule"),
-        pytest.param({"providers": ["openrouter"]}, "provider", id="another provider"),
+        pytest.param({"tags": ["audio"]}, "takes keys with tag", id="another tag"),
+        pytest.param({"rules": ["silent"]}, "takes rules named", id="another rule"),
+        pytest.param({"providers": ["openrouter"]}, "takes providers named", id="another provider"),
         pytest.param({"accounts": ["main"]}, "", id="its account"),
-        pytest.param({"accounts": ["?"]}, "account", id="another account"),
+        pytest.param({"accounts": ["?"]}, "takes accounts named", id="another account"),
     ],
 )
 def test_a_channel_says_why_it_is_not_told(filters: dict[str, Sequence[str]], why: str) -> None:
