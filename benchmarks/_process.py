@@ -23,11 +23,17 @@ MEASURED, OTHER = CORES[0], CORES[-1]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds used so far, memory in use and its peak in MiB."""
+    """CPU seconds used so far, memory in use and its peak in MiB.
+
+    ``ran`` and ``waited`` are of the main thread: how many seconds it had a core, and how many it
+    could have run while the core was taken by something else.
+    """
 
     cpu: float
     memory: float
     peak: float
+    ran: float
+    waited: float
 
 
 def usage(pid: int) -> Usage:
@@ -36,10 +42,13 @@ def usage(pid: int) -> Usage:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     kilobytes = {line.split()[0]: int(line.split()[1]) for line in lines if line[:4] == "VmRS"}
     kilobytes |= {line.split()[0]: int(line.split()[1]) for line in lines if line[:5] == "VmHWM"}
+    ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
     return Usage(
         cpu=(int(fields[11]) + int(fields[12])) / TICKS,
         memory=kilobytes["VmRSS:"] / 1024,
         peak=kilobytes["VmHWM:"] / 1024,
+        ran=int(ran) / 1e9,
+        waited=int(waited) / 1e9,
     )
 
 

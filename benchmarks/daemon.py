@@ -68,6 +68,7 @@ class Result:
 
     scenario: Scenario
     cpu_ms: float = 0.0
+    noise: float = 0.0
     memory: float = 0.0
     peak: float = 0.0
     ready: float = 0.0
@@ -89,6 +90,7 @@ def run(scenario: Scenario) -> Result:
         web = _free_port()
         config = folder / "config.yaml"
         config.write_text(_configuration(scenario, endpoint.port, web, folder), encoding="utf-8")
+        config.chmod(0o600)
         command = [sys.executable, "-m", "monitor", "--config", str(config), "run"]
         began = time.monotonic()
         with on_measured_core(command, folder) as process:
@@ -115,9 +117,7 @@ def _configuration(scenario: Scenario, port: int, web: int, folder: Path) -> str
             "defaults": {"interval": f"{scenario.interval:g}s", "timeout": "5s"},
             "keys": keys,
             "rules": {"low_balance": {"warning": 2000, "critical": 500}},
-            "channels": [
-                {"name": "hook", "url": f"json://127.0.0.1:{port}/hook", "keys": ["fall-*"]}
-            ],
+            "channels": [{"name": "hook", "url": f"json://127.0.0.1:{port}/hook"}],
             "notify": {"group_wait": f"{GROUP_WAIT:g}s", "resolved": False},
             "store": f"sqlite:///{folder}/bench.db",
             "limits": {"default": {"rate": 1000, "concurrency": 500}},
@@ -174,6 +174,8 @@ def _measure(result: Result, pid: int, endpoint: Provider, ready: float, web: in
     sleep_until(end)
     after = usage(pid)
     result.memory, result.peak = after.memory, after.peak
+    waited = after.waited - before.waited
+    result.noise = waited / (waited + after.ran - before.ran)
     last = end + interval
     _scrape(result, web, last)
     result.peak = usage(pid).peak
@@ -238,6 +240,7 @@ _ROWS: Mapping[str, Callable[[Result], str]] = {
     "CPU per poll": lambda r: f"{r.cpu_ms:.2f} ms",
     "- the three daemons": lambda r: f"{_pair(REFERENCE, r)[0]} ms",
     "- target, at most": lambda r: f"{_pair(TARGETS, r)[0]} ms",
+    "noise: of its running time, waiting for a core": lambda r: f"{r.noise:.0%}",
     "memory": lambda r: f"{r.memory:.0f} MB",
     "- peak, with start and scrapes": lambda r: f"{r.peak:.0f} MB",
     "- the three daemons ": lambda r: f"{_pair(REFERENCE, r)[1]} MB",

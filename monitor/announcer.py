@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.core.alerts import Slot, Transition, step
 from monitor.core.messages import Message, encode
-from monitor.core.model import Change, Event, Notification, Severity
+from monitor.core.model import (
+    Alert,
+    Change,
+    Event,
+    Facts,
+    Notification,
+    Severity,
+    Subject,
+    Suppressed,
+    Suppression,
+    Why,
+)
+from monitor.core.routing import Concern
 from monitor.core.rules.base import Verdict
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World
@@ -19,42 +31,54 @@ log = logging.getLogger(__name__)
 
 
 class Route(Protocol):
-    """One channel as the announcer sees it: a name and what it wants to hear."""
+    """One channel as the announcer sees it: a name, what it wants to hear, and when."""
 
     @property
     def name(self) -> str:
         """The channel's name."""
         ...
 
-    def matches(self, severity: Severity, key_names: Sequence[str], tags: Sequence[str]) -> bool:
-        """Whether the channel wants a message of *severity* about these keys."""
+    def why_not(self, severity: Severity, concern: Concern) -> str:
+        """The reason why the channel is not told of *concern*; empty when it is."""
         ...
+
+    def held_until(self, severity: Severity, now: datetime) -> datetime | None:
+        """The end of the quiet hours that hold a message back; None: tell at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellingPolicy:
+    """How the channels are told, whichever the channel.
+
+    ``repeat`` is the time between reminders by severity; a critical alert that nobody acknowledged
+    for ``escalate_after`` is told to the channel ``escalate_to`` as well.
+    """
+
+    group_wait: timedelta
+    tell_resolved: bool = True
+    repeat: Mapping[Severity, timedelta] = field(default_factory=dict)
+    escalate_after: timedelta | None = None
+    escalate_to: str = ""
 
 
 class Announcer:
     """Gives out the numbers of alerts, events and notifications, and groups what comes together.
 
-    A notification waits ``group_wait``; until the outbox closes its group, further events for the
-    same channel join it.
+    A notification waits ``group_wait`` (or until quiet hours end); until the outbox closes its
+    group, further events for the same channel join it.
     """
 
     def __init__(
-        self,
-        world: World,
-        routes: Sequence[Route],
-        *,
-        group_wait: timedelta,
-        tell_resolved: bool,
-        snapshot: Snapshot,
+        self, world: World, routes: Sequence[Route], policy: TellingPolicy, snapshot: Snapshot
     ) -> None:
         self._world = world
         self._routes = routes
-        self._group_wait = group_wait
-        self._tell_resolved = tell_resolved
+        self._policy = policy
         self._alert_id = snapshot.last_alert_id
         self._event_id = snapshot.last_event_id
         self._notification_id = snapshot.last_notification_id
-        self._groups: dict[str, Notification] = {}
+        self._groups: dict[tuple[str, bool], Notification] = {}  # (channel, held in quiet hours)
 
     @property
     def next_alert_id(self) -> int:
@@ -75,12 +99,15 @@ class Announcer:
 
     def apply(self, transition: Transition, changes: Changes) -> None:
         """Move the alert on in memory, record the change, and enqueue it for the channels."""
+        before = self._world.alerts.get(transition.alert.slot)
+        transition, suppression = self._silenced(transition, before)
         alert = transition.alert
         self._alert_id = max(self._alert_id, alert.id)
         if alert.resolved_at is None:
             self._world.alerts[alert.slot] = alert
         elif transition.change is Change.RESOLVED:
             self._world.alerts.pop(alert.slot, None)
+            self._world.acks.pop(alert.id, None)
         changes.alerts.append(alert)
         event = self._event(transition)
         changes.events.append(event)
@@ -92,15 +119,114 @@ class Announcer:
             event.rule,
             alert.subject.label,
         )
-        if event.told and (self._tell_resolved or event.change is not Change.RESOLVED):
+        if suppression is not None:
+            changes.suppressed.append(
+                Suppressed(event_id=event.id, channel="", at=event.at, reason=suppression)
+            )
+        if event.told and (self._policy.tell_resolved or event.change is not Change.RESOLVED):
             ended = event.change is Change.RESOLVED
             self._enqueue(event, alert.severities if ended else (alert.severity,), changes)
 
+    def wanted(self, route: Route, alert: Alert) -> bool:
+        """Whether *route* lets the present state of *alert* through."""
+        return not route.why_not(alert.severity, self._concern(alert))
+
+    def remind(self, now: datetime, changes: Changes) -> None:
+        """Tell again what is still open: reminders, the end of silences, escalation."""
+        waiting = []
+        for alert in list(self._world.alerts.values()):
+            if self._is_silenced(alert, now):
+                continue
+            if not _was_told(alert):
+                self._remind(alert, Why.SILENCE_OVER, now, changes)
+            elif alert.id not in self._world.acks:
+                self._escalate(alert, now, changes)
+                waiting.append(self._world.alerts[alert.slot])
+        self._repeat(waiting, now, changes)
+
     def close_group(self, notification_id: int) -> None:
         """The outbox is about to send this one: what happens from now on is another message."""
-        for channel, group in list(self._groups.items()):
+        for slot, group in list(self._groups.items()):
             if group.id == notification_id:
-                del self._groups[channel]
+                del self._groups[slot]
+
+    def hand_over(self, notification: Notification, to: str, note: str) -> Notification:
+        """The notification that tells the channel *to* what another one did not take."""
+        self._notification_id += 1
+        return replace(
+            notification,
+            id=self._notification_id,
+            channel=to,
+            attempts=0,
+            note=note,
+        )
+
+    # -- silences and reminders ---------------------------------------------------------------
+
+    def _silenced(
+        self, transition: Transition, before: Alert | None
+    ) -> tuple[Transition, Suppression | None]:
+        """*transition* as it is told: marked as told now, or not told because of a silence.
+
+        The end of what nobody was told of is not told either.
+        """
+        alert = transition.alert
+        if not transition.told:
+            return transition, None
+        if self._is_silenced(alert, alert.changed_at):
+            told = before.severities if before else ()
+            quiet = replace(alert, severities=told)
+            return replace(transition, alert=quiet, told=False), Suppression.SILENCED
+        if transition.change is Change.RESOLVED and not alert.severities:
+            return replace(transition, told=False), Suppression.SILENCED
+        at = max(alert.changed_at, alert.told_at or alert.changed_at)
+        return replace(transition, alert=replace(alert, told_at=at)), None
+
+    def _is_silenced(self, alert: Alert, now: datetime) -> bool:
+        if not self._world.silences:
+            return False
+        keys = self._keys(alert.subject, alert.facts)
+        return any(
+            silence.active(now) and silence.matches(alert.subject, alert.rule, keys)
+            for silence in self._world.silences
+        )
+
+    def _repeat(self, waiting: Sequence[Alert], now: datetime, changes: Changes) -> None:
+        """Reminders that are due; those due soon come along, so that it is one message."""
+        for severity, repeat in self._policy.repeat.items():
+            ages = [
+                (now - (a.told_at or a.changed_at), a) for a in waiting if a.severity is severity
+            ]
+            if any(age >= repeat for age, _ in ages):
+                for age, alert in ages:
+                    if age >= repeat / 2:
+                        self._remind(alert, Why.REPEAT, now, changes)
+
+    def _escalate(self, alert: Alert, now: datetime, changes: Changes) -> None:
+        policy = self._policy
+        waited = now - alert.opened_at
+        if (
+            policy.escalate_after is not None
+            and alert.severity is Severity.CRITICAL
+            and alert.escalated_at is None
+            and waited >= policy.escalate_after
+        ):
+            self._remind(replace(alert, escalated_at=now), Why.UNANSWERED, now, changes)
+
+    def _remind(self, alert: Alert, why: Why, now: datetime, changes: Changes) -> None:
+        told = alert.severities
+        if alert.severity not in told:
+            told = (*told, alert.severity)
+        alert = replace(alert, told_at=now, severities=told)
+        self._world.alerts[alert.slot] = alert
+        changes.alerts.append(alert)
+        reminder = Transition(alert=alert, change=Change.REMINDED, why=why, told=True)
+        event = replace(self._event(reminder), at=now)
+        changes.events.append(event)
+        log.info("alert %d %s: %s", alert.id, event.change, why)
+        self._enqueue(event, (alert.severity,), changes)
+
+    # -- channels -----------------------------------------------------------------------------
 
     def enqueue_message(self, channel: str, message: Message, now: datetime) -> Notification:
         """A notification of a whole *message*, due at once; the caller records it."""
@@ -133,37 +259,74 @@ class Announcer:
             facts=alert.facts,
         )
 
-    def _enqueue(self, event: Event, severities: Iterable[Severity], changes: Changes) -> None:
+    def _enqueue(self, event: Event, severities: Sequence[Severity], changes: Changes) -> None:
         """Add the event to the waiting notification of every channel that wants one of these."""
-        keys, tags = self._concerned(event)
+        concern = self._concern(event)
         for route in self._routes:
-            if any(route.matches(severity, keys, tags) for severity in severities):
-                notification = self._grouped(route.name, event)
-                self._groups[route.name] = notification
-                changes.notifications.append(notification)
+            if self._wants(route, event, severities, concern):
+                self._enqueue_for(route, event, severities, changes)
 
-    def _grouped(self, channel: str, event: Event) -> Notification:
-        group = self._groups.get(channel)
+    def _wants(
+        self, route: Route, event: Event, severities: Sequence[Severity], concern: Concern
+    ) -> bool:
+        if event.why is Why.UNANSWERED:  # whatever that channel hears otherwise
+            return route.name == self._policy.escalate_to
+        return any(not route.why_not(severity, concern) for severity in severities)
+
+    def _enqueue_for(
+        self, route: Route, event: Event, severities: Sequence[Severity], changes: Changes
+    ) -> None:
+        held = [route.held_until(severity, event.at) for severity in severities]
+        until = None if None in held else max((h for h in held if h), default=None)
+        if until is not None:
+            changes.suppressed.append(
+                Suppressed(
+                    event_id=event.id, channel=route.name, at=event.at, reason=Suppression.QUIET
+                )
+            )
+            if event.why is Why.REPEAT:  # in the morning the alert itself is told
+                return
+        slot = (route.name, until is not None)
+        notification = self._grouped(slot, event, until)
+        self._groups[slot] = notification
+        changes.notifications.append(notification)
+
+    def _grouped(
+        self, slot: tuple[str, bool], event: Event, until: datetime | None
+    ) -> Notification:
+        group = self._groups.get(slot)
         if group is not None:
             return replace(group, event_ids=(*group.event_ids, event.id))
         self._notification_id += 1
-        due = event.at + self._group_wait
+        due = until or event.at + self._policy.group_wait
         return Notification(
             id=self._notification_id,
-            channel=channel,
+            channel=slot[0],
             event_ids=(event.id,),
             created_at=event.at,
             due_at=due,
             next_attempt_at=due,
         )
 
-    def _concerned(self, event: Event) -> tuple[Sequence[str], Sequence[str]]:
-        """The names and tags of the keys that an event is about, for the channels' filters."""
-        if event.subject.key:
-            names: Sequence[str] = (event.subject.key,)
-        elif event.facts.keys:
-            names = event.facts.keys
-        else:
-            names = [k.watched.name for k in self._world.keys_of_account(event.subject)]
+    def _concern(self, event: Event | Alert) -> Concern:
+        """What the event is about, for the channels' filters."""
+        names = self._keys(event.subject, event.facts)
         tags = {t for n in names if (k := self._world.keys.get(n)) for t in k.watched.tags}
-        return names, sorted(tags)
+        return Concern(
+            rule=event.rule,
+            provider=event.subject.provider,
+            account=event.subject.account,
+            keys=tuple(names),
+            tags=tuple(sorted(tags)),
+        )
+
+    def _keys(self, subject: Subject, facts: Facts) -> Sequence[str]:
+        """The names of the keys that an alert speaks for."""
+        if subject.key:
+            return (subject.key,)
+        return facts.keys or [k.watched.name for k in self._world.keys_of_account(subject)]
+
+
+def _was_told(alert: Alert) -> bool:
+    """Whether the channels know of the alert at its present severity or a worse one."""
+    return any(severity.rank >= alert.severity.rank for severity in alert.severities)

@@ -8,22 +8,31 @@ import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Self
 
 from monitor import __version__
-from monitor.announcer import Announcer
+from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.models import ChannelSettings, Settings
-from monitor.core.messages import Lateness, Message, compose
-from monitor.core.model import Event, Notification, NotificationState, Observation
+from monitor.core.messages import Lateness, Message, compose, recall
+from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
+from monitor.core.wording import span
+from monitor.delivery.address import alertmanager_address, heartbeat_address
+from monitor.delivery.heartbeat import Heartbeat, Progress
+from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
 from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
 from monitor.delivery.senders import make_sender
+from monitor.illustrations import read_charts, sketches
 from monitor.limits import Limit
+from monitor.memory import Collector
 from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
 from monitor.plan import Plan
 from monitor.poller import Poller
+from monitor.providers.exchange import is_loopback
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.reporter import Reporter, ReportPlan
@@ -36,11 +45,15 @@ from monitor.world import World, restore
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = timedelta(seconds=5)
+LEARN_EVERY = timedelta(seconds=2)
 ADOPT_EVERY = timedelta(seconds=10)
 THIN_EVERY = timedelta(seconds=10)
 REPORT_EVERY = timedelta(seconds=1)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
+
+CHART_SECONDS = 5.0
+"""Real seconds that a message waits for what its charts show."""
 
 SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
@@ -72,6 +85,7 @@ class Daemon:
         self._rng = random.Random()  # noqa: S311 - jitter
         self._stack = AsyncExitStack()
         self._last_sweep = (clock.now(), clock.monotonic())
+        self._mirrors: list[AlertmanagerMirror] = []
         self.world: World
         self.web: WebServer | None = None
 
@@ -98,14 +112,15 @@ class Daemon:
         self._stack.callback(store.close)
         snapshot = store.load()
         self.world = restore(self.plan.watched, snapshot)
+        self._http = HttpClient(ca_file=settings.http.ca_file)
+        self._on_stop("connections", self._http.aclose)
         self._start_recording(store)
         self._start_delivery(channels, snapshot)
         announcer = self._announcer = Announcer(
             self.world,
-            channels,
-            group_wait=settings.notify.group_wait,
-            tell_resolved=settings.notify.resolved,
-            snapshot=snapshot,
+            [c for c in channels if not c.alertmanager],
+            _telling(settings),
+            snapshot,
         )
         self._pipeline = Pipeline(self.world, announcer, now)
         self._recorder.add(self._pipeline.start(now))
@@ -114,7 +129,13 @@ class Daemon:
         self.metrics.config_reload(True, datetime.now(UTC))
         self._reporter = self._make_reporter(store, channels)
         await self._start_web(store)
+        self._start_mirrors(channels)
+        collector = Collector()
+        collector.tidy_up()
         await self._start_polling()
+        collector.set_aside(again_after=self._first_round())
+        self._stack.callback(collector.release)
+        self._start_heartbeat()
         told = ", ".join(c.name for c in channels)
         log.info("watching %d keys, telling %s", len(self.plan.jobs), told)
 
@@ -129,23 +150,33 @@ class Daemon:
         timeout = self.settings.notify.timeout
         senders = {
             c.name: make_sender(
-                c.url.get_secret_value(), name=c.name, timeout=timeout.total_seconds()
+                c.messages_to, name=c.name, timeout=timeout.total_seconds(), words=c.words
             )
             for c in channels
+            if not c.alertmanager
         }
         context = OutboxContext(
-            compose=_compose,
+            compose=partial(_compose, timezone=self.settings.notify.zone),
+            hand_over=self._hand_over,
+            recall=partial(_recall, timezone=self.settings.notify.zone),
             settle=self._settle,
             record=self._recorder.add,
             listener=self.metrics,
-            policy=OutboxPolicy(timeout=timeout, give_up_after=self.settings.notify.give_up_after),
+            policy=OutboxPolicy(
+                timeout=timeout,
+                give_up_after=self.settings.notify.give_up_after,
+                fallback_after=self.settings.notify.fallback_after,
+                fallbacks={c.name: c.fallback for c in channels if c.fallback},
+                limits={c.name: c.limit for c in channels if c.limit},
+            ),
             clock=self.clock,
             rng=self._rng,
+            illustrate=self._illustrate if self.settings.notify.charts else None,
         )
         self._outbox = Outbox(senders, context)
         self._outbox.accept(snapshot.notifications, snapshot.events)
         self._outbox.start()
-        self.metrics.watch_outbox(self._outbox.pending)
+        self.metrics.watch_outbox(self._undelivered)
         self._on_stop("delivery", lambda: self._outbox.stop(2.5))
 
     def _make_reporter(self, store: Store, channels: Sequence[ChannelSettings]) -> Reporter | None:
@@ -156,7 +187,7 @@ class Daemon:
             ReportPlan(
                 every=wanted.every,
                 at=wanted.send_time,
-                zone=UTC,
+                zone=self.settings.notify.zone,
                 watched=self.plan.watched,
                 recipients=[c for c in channels if self.settings.sends_report(c)],
             ),
@@ -164,6 +195,40 @@ class Daemon:
             enqueue=self._announcer.enqueue_message,
             record=self._recorder.add,
         )
+
+    def _start_mirrors(self, channels: Sequence[ChannelSettings]) -> None:
+        for channel in channels:
+            if not channel.alertmanager:
+                continue
+            context = MirrorContext(
+                current=partial(self._open_alerts, channel),
+                http=self._http,
+                listener=self.metrics,
+                clock=self.clock,
+                timeout=self.settings.notify.timeout.total_seconds(),
+                rng=self._rng,
+                page=self._page(),
+            )
+            addresses = [alertmanager_address(u.get_secret_value()) for u in channel.alertmanager]
+            mirror = AlertmanagerMirror(channel.name, addresses, context)
+            mirror.start()
+            self._mirrors.append(mirror)
+            self._on_stop(f"channel {channel.name}", partial(mirror.stop, 2.5))
+
+    def _start_heartbeat(self) -> None:
+        wanted = self.settings.heartbeat
+        if wanted is None:
+            return
+        heartbeat = Heartbeat(
+            heartbeat_address(wanted.url.get_secret_value()),
+            wanted.every,
+            http=self._http,
+            progress=self._progress,
+            listener=self.metrics,
+            clock=self.clock,
+        )
+        heartbeat.start()
+        self._on_stop("heartbeat", heartbeat.stop)
 
     async def _start_web(self, store: Store) -> None:
         if self.settings.web is None:
@@ -183,13 +248,11 @@ class Daemon:
         self._on_stop("web", server.stop)
 
     async def _start_polling(self) -> None:
-        http = HttpClient(ca_file=self.settings.http.ca_file)
-        self._on_stop("connections", http.aclose)
         self._on_stop("last times", self._finish)
         timers = Timers(self.clock, failed=lambda name: log.error("job %s failed", name))
         self._poller = Poller(
             self.plan.jobs,
-            http=http,
+            http=self._http,
             observe=self._observe,
             listener=self.metrics,
             limits=self._limit,
@@ -202,11 +265,17 @@ class Daemon:
         # Housekeeping keeps its pace on the wall, however fast the clock of a demo runs.
         speed = self.clock.speed
         timers.every("sweep", max(SWEEP_EVERY, timedelta(seconds=0.25 * speed)), self._sweep)
+        timers.every("learn", LEARN_EVERY * speed, self._learn)
         timers.every("adopt", ADOPT_EVERY * speed, self._adopt)
         timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.every("report", REPORT_EVERY * speed, self._report)
         timers.start()
         await self._poller.start()
+
+    def _first_round(self) -> float:
+        """Real seconds until every key was polled once."""
+        longest = max((job.interval for job in self.plan.jobs), default=timedelta(0))
+        return self.clock.real(longest.total_seconds())
 
     def _limit(self, group: str, provider: str) -> Limit:
         limit = self.settings.limit(provider, group)
@@ -235,6 +304,26 @@ class Daemon:
         """
         if changes.notifications and not changes.attempts:
             self._outbox.accept(changes.notifications, changes.events)
+        if changes.alerts:
+            for mirror in self._mirrors:
+                mirror.changed()
+
+    def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
+        return self._announcer.hand_over(notification, to, note)
+
+    async def _illustrate(self, message: Message, events: Sequence[Event]) -> Message:
+        """*message* with charts; without, when the store does not give them soon."""
+        wanted = sketches(events, self.world)
+        if not wanted:
+            return message
+        now, zone = self.clock.now(), self.settings.notify.zone
+        try:
+            async with asyncio.timeout(CHART_SECONDS):
+                charts = await self._recorder.call(lambda s: read_charts(s, wanted, now, zone))
+        except (StoreError, TimeoutError) as error:
+            log.warning("a message goes without its chart: %s", type(error).__name__)
+            return message
+        return replace(message, charts=charts)
 
     async def _settle(self, notification_ids: Iterable[int]) -> None:
         for notification_id in notification_ids:
@@ -247,7 +336,8 @@ class Daemon:
         step = (now - before) - timedelta(seconds=steady - steady_before)
         self._last_sweep = (now, steady)
         if abs(step) > CLOCK_STEP:
-            log.warning("the wall clock was set by %s", step)
+            way = "forward" if step > timedelta(0) else "back"
+            log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
 
@@ -265,6 +355,18 @@ class Daemon:
         held |= self._outbox.held()
         revived = [n for n in found if n.id <= newest and n.id not in held]
         self._outbox.accept(revived, events)
+
+    async def _learn(self) -> None:
+        """Take over the silences and acknowledgements that other processes have written."""
+        now, alerts = self.clock.now(), [alert.id for alert in self.world.alerts.values()]
+        try:
+            silences, acks = await self._recorder.call(
+                lambda store: (store.silences(active_at=now), store.acks(alerts))
+            )
+        except StoreError:
+            return  # counted and told by the recorder, which meets the same trouble
+        self.world.silences = tuple(silences)
+        self.world.acks = {ack.alert_id: ack for ack in acks}
 
     async def _thin(self) -> None:
         """Drop what retention no longer keeps, piece by piece, so that writing never waits long."""
@@ -286,6 +388,31 @@ class Daemon:
     async def _finish(self) -> None:
         self._recorder.add(self._pipeline.finish())
 
+    def _open_alerts(self, channel: ChannelSettings) -> list[Alert]:
+        alerts = self.world.alerts.values()
+        return [alert for alert in alerts if self._announcer.wanted(channel, alert)]
+
+    def _page(self) -> str:
+        """Where others reach the page; empty where nobody outside this host does."""
+        if self.web is None or self.settings.web is None:
+            return ""
+        host = self.settings.web.host
+        return "" if is_loopback(host) or host in ("0.0.0.0", "::") else self.web.url  # noqa: S104 - compared, not bound
+
+    def _undelivered(self) -> dict[str, tuple[int, float]]:
+        return self._outbox.pending() | {m.name: m.pending() for m in self._mirrors}
+
+    def _progress(self) -> Progress:
+        return Progress(
+            schedule_lag=self._poller.lag(),
+            polls_stalled=self._poller.stalled(),
+            longest_poll=self._poller.longest_poll,
+            store_behind=self._recorder.behind(),
+            store_error=self._recorder.error,
+            channels_behind=self._outbox.lag() | {m.name: m.lag() for m in self._mirrors},
+            longest_send=self.settings.notify.timeout.total_seconds(),
+        )
+
     def problems(self) -> list[str]:
         """What keeps this process from doing its work; empty when it is ready."""
         found = []
@@ -301,8 +428,31 @@ def _pending_with_events(store: Store) -> tuple[list[Notification], list[Event]]
     return found, store.events_by_id([i for n in found for i in n.event_ids])
 
 
-def _compose(events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
-    return compose(events, now=now, late=late)
+def _compose(
+    events: Sequence[Event],
+    now: datetime,
+    late: Lateness | None,
+    notes: Sequence[str],
+    *,
+    timezone: tzinfo,
+) -> Message:
+    message = compose(events, now=now, late=late, timezone=timezone)
+    return replace(message, notes=(*message.notes, *notes))
+
+
+def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:
+    return recall(text, now, late, timezone)
+
+
+def _telling(settings: Settings) -> TellingPolicy:
+    notify = settings.notify
+    return TellingPolicy(
+        group_wait=notify.group_wait,
+        tell_resolved=notify.resolved,
+        repeat=notify.repeat.by_severity,
+        escalate_after=notify.escalate.after if notify.escalate else None,
+        escalate_to=notify.escalate.to if notify.escalate else "",
+    )
 
 
 def _channels(settings: Settings) -> Sequence[ChannelSettings]:

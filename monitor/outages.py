@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
 from monitor.core.model import Facts, Severity, Subject, Why
 from monitor.core.rules import Silent, Verdict
 from monitor.core.rules.silent import provider_is_down
 from monitor.world import LiveKey, World
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class ProviderWatch:
@@ -46,8 +48,13 @@ class ProviderWatch:
         """The provider's alert, where *live*'s silence is shared by all keys of its provider."""
         subject = _subject(live)
         members = self._members[subject.id]
-        since = live.state.failing_since
-        if since is None or not provider_is_down([m.state for m in members], since):
+        asked, since = members, live.state.failing_since
+        if since is None:
+            # Nobody could ask for it, as when polls that hang take up all that may be in flight.
+            asked = [m for m in members if _is_failing(m)]
+            answers = (m.state.last_success_at for m in members)
+            since = max((at for at in answers if at), default=verdict.facts.since or now)
+        if not provider_is_down([m.state for m in asked], since):
             return None
         breach = Verdict.breach(
             verdict.severity or Severity.WARNING, _facts([m for m in members if _is_failing(m)])
@@ -56,16 +63,21 @@ class ProviderWatch:
         return step(slot, None, breach, now=now, next_id=next_id)
 
     def recovered(self, now: datetime) -> Iterator[Transition]:
-        """The end of outages: at most half of the provider's keys still fail."""
+        """The end of outages: as many keys answer again as still fail.
+
+        A key that was not polled since is neither: it may still wait behind those that hang.
+        """
         for subject_id, members in self._members.items():
             alert = self._world.alerts.get((subject_id, "", Silent.name))
             if alert is None:
                 continue
-            judged = [m for m in members if m.state.refused_since is None]
-            failing = [m for m in judged if _is_failing(m)]
-            if 2 * len(failing) <= len(judged):
+            failing = [m for m in members if _is_failing(m)]
+            # A clock that was set back must not keep the alert open until it has caught up.
+            since = alert.opened_at if alert.opened_at <= now else _EVER
+            answering = [m for m in members if _answers(m, since)]
+            if len(failing) <= len(answering):
                 self._recovered_at[subject_id] = now
-                yield close(alert, _facts(judged), Why.RECOVERED, now)
+                yield close(alert, _facts([*answering, *failing]), Why.RECOVERED, now)
 
 
 def _subject(live: LiveKey) -> Subject:
@@ -74,6 +86,12 @@ def _subject(live: LiveKey) -> Subject:
 
 def _is_failing(live: LiveKey) -> bool:
     return live.state.failing_since is not None and live.state.refused_since is None
+
+
+def _answers(live: LiveKey, since: datetime) -> bool:
+    """Whether the key gave a reading at *since* or later, and fails in no way."""
+    read = live.state.last_success_at
+    return live.state.reason is None and read is not None and read >= since
 
 
 def _facts(members: list[LiveKey]) -> Facts:

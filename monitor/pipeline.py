@@ -88,6 +88,7 @@ class Pipeline:
         changes = Changes()
         for transition in self._providers.recovered(now):
             self._announcer.apply(transition, changes)
+        self._announcer.remind(now, changes)
         for live in self.world.keys.values():
             rule = live.watched.rules.silent
             if rule is not None and self._may_be_silent(live, rule, now):

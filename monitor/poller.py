@@ -101,6 +101,8 @@ class Poller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: DueTimer | None = None
         self._open = False
+        self._under_way = 0
+        self._moved: float | None = None  # since when polls run and none has been taken in
         self._bugs: set[tuple[str, type[BaseException]]] = set()
 
     @property
@@ -112,6 +114,17 @@ class Poller:
         """Real seconds by which the schedule itself is late; keys held by limits do not count."""
         late = self._clock.monotonic() - self._schedule.next_due()
         return self._clock.real(late) if late > 0 else 0.0
+
+    def stalled(self) -> float:
+        """Real seconds for which polls have run without one that ended and was taken in."""
+        if self._moved is None:
+            return 0.0
+        return self._clock.real(self._clock.monotonic() - self._moved)
+
+    @property
+    def longest_poll(self) -> float:
+        """Real seconds within which every poll ends."""
+        return max((job.timeout.total_seconds() for job in self._jobs), default=0.0)
 
     async def start(self) -> None:
         """Schedule all keys and begin to poll; needs the running event loop."""
@@ -185,6 +198,9 @@ class Poller:
             key.gate.submit(key)
 
     def _launch(self, key: _Key) -> None:
+        self._under_way += 1
+        if self._moved is None:
+            self._moved = self._clock.monotonic()
         task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -198,6 +214,7 @@ class Poller:
                 self._finish(key, observation, began)
         finally:
             key.busy = False
+            self._under_way -= 1
             key.gate.release()
 
     async def _poll(self, job: PollJob) -> Observation:
@@ -242,6 +259,7 @@ class Poller:
             lag = self._clock.real(began - key.since)
             self._listener.polled(key.job.provider_name, outcome, duration, lag)
             self._observe(observation)
+            self._moved = ended if self._under_way > 1 else None  # the others still run
         except Exception:  # boundary: one observation that cannot be taken in, the rest polls on
             log.exception("the poll of %s could not be taken in", key.job.name)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    Ack,
     Alert,
     Attempt,
     Event,
@@ -27,7 +28,9 @@ from monitor.core.model import (
     Outage,
     Sample,
     Severity,
+    Silence,
     Subject,
+    Suppressed,
 )
 from monitor.pipeline import SAVE_EVERY
 from monitor.store.base import Store, StoredKey, StoredLedger
@@ -89,7 +92,8 @@ class Overview:
     """Everything at one glance, as it was at ``at``.
 
     ``polling`` tells whether a key was polled lately: False means that no daemon seems to run.
-    ``pending`` and ``dead`` count notifications that are not delivered yet, and never will be.
+    ``pending`` and ``dead`` count notifications that are not delivered yet, and never will be;
+    ``acks`` are those of the open alerts, ``silences`` those that hold now.
     """
 
     at: datetime
@@ -97,6 +101,8 @@ class Overview:
     last_poll_at: datetime | None
     keys: tuple[KeyOverview, ...]
     open_alerts: tuple[Alert, ...]
+    acks: tuple[Ack, ...]
+    silences: tuple[Silence, ...]
     pending: int
     dead: int
 
@@ -120,6 +126,13 @@ class KeyHistory:
     meters: tuple[MeterHistory, ...]
     outages: tuple[Outage, ...]
 
+    @property
+    def began(self) -> datetime:
+        """Where a chart begins: ``since``, or the first record of a key watched only later."""
+        firsts = [m.points[0].at for m in self.meters if m.points]
+        firsts += [outage.at for outage in self.outages[:1]]
+        return max(self.since, min(firsts, default=self.since))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:
@@ -131,11 +144,17 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRecord:
-    """One alert with all its changes and with the notifications that told them."""
+    """One alert with all its changes and with the notifications that told them.
+
+    ``ack`` is who has taken it on, None if nobody has; ``suppressed`` which channels were not told
+    of which change, or later than others, and why.
+    """
 
     alert: Alert
+    ack: Ack | None
     events: tuple[Event, ...]
     deliveries: tuple[DeliveryRecord, ...]
+    suppressed: tuple[Suppressed, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +178,13 @@ def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None =
     configuration are not listed.  With *watched* None the configuration is not known: every stored
     key is listed, and freshness is judged by the default interval.
     """
+    open_alerts = store.alerts(only_open=True, limit=OPEN_ALERTS_LIMIT)
     present = Present(
         keys=store.keys(),
         ledgers=store.ledgers(),
-        open_alerts=store.alerts(only_open=True, limit=OPEN_ALERTS_LIMIT),
+        open_alerts=open_alerts,
+        acks=store.acks([alert.id for alert in open_alerts]),
+        silences=store.silences(active_at=now),
     )
     if watched is None:
         watched = [_assumed(key) for key in present.keys]
@@ -176,6 +198,8 @@ class Present:
     keys: Sequence[StoredKey]
     ledgers: Sequence[StoredLedger]
     open_alerts: Sequence[Alert]
+    acks: Sequence[Ack]
+    silences: Sequence[Silence]
 
 
 def assemble(
@@ -197,6 +221,8 @@ def assemble(
         last_poll_at=max((at for _, at in polls if at is not None), default=None),
         keys=tuple(_key(key, stored.get(key.name), ledgers, by_subject, now) for key in watched),
         open_alerts=tuple(present.open_alerts),
+        acks=tuple(present.acks),
+        silences=tuple(present.silences),
         pending=notifications[NotificationState.PENDING],
         dead=notifications[NotificationState.DEAD],
     )
@@ -329,20 +355,35 @@ def key_history(store: Store, key: str, since: datetime, until: datetime) -> Key
 
 
 def alerts(store: Store, *, only_open: bool = False, limit: int = 100) -> tuple[AlertRecord, ...]:
-    """The newest alerts, newest first, each with its changes and deliveries."""
+    """The newest alerts, newest first, each with its changes, deliveries and suppressions."""
     found = store.alerts(only_open=only_open, limit=limit)
-    events = store.events([alert.id for alert in found])
-    deliveries = _deliveries(store, store.notifications_of([event.id for event in events]))
-    return tuple(_alert_record(alert, events, deliveries) for alert in found)
+    alert_ids = [alert.id for alert in found]
+    events = store.events(alert_ids)
+    event_ids = [event.id for event in events]
+    deliveries = _deliveries(store, store.notifications_of(event_ids))
+    acks = {ack.alert_id: ack for ack in store.acks(alert_ids)}
+    suppressed = store.suppressed(event_ids)
+    return tuple(
+        _alert_record(alert, acks.get(alert.id), events, deliveries, suppressed) for alert in found
+    )
 
 
 def _alert_record(
-    alert: Alert, events: Sequence[Event], deliveries: Sequence[DeliveryRecord]
+    alert: Alert,
+    ack: Ack | None,
+    events: Sequence[Event],
+    deliveries: Sequence[DeliveryRecord],
+    suppressed: Sequence[Suppressed],
 ) -> AlertRecord:
     own = tuple(event for event in events if event.alert_id == alert.id)
     ids = {event.id for event in own}
-    told = tuple(d for d in deliveries if not ids.isdisjoint(d.notification.event_ids))
-    return AlertRecord(alert=alert, events=own, deliveries=told)
+    return AlertRecord(
+        alert=alert,
+        ack=ack,
+        events=own,
+        deliveries=tuple(d for d in deliveries if not ids.isdisjoint(d.notification.event_ids)),
+        suppressed=tuple(s for s in suppressed if s.event_id in ids),
+    )
 
 
 def _deliveries(store: Store, notifications: Sequence[Notification]) -> tuple[DeliveryRecord, ...]:

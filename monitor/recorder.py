@@ -58,6 +58,7 @@ class Recorder:
         self._settled = asyncio.Condition()
         self._added = self._done = 0
         self._failures = 0
+        self._behind_since: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.error: str = ""
 
@@ -65,6 +66,8 @@ class Recorder:
         """Take over *changes*; returns at once."""
         if not changes:
             return
+        if self._behind_since is None:
+            self._behind_since = self._clock.monotonic()
         self._fresh.append(changes)
         self._added += 1
         self._wake.set()
@@ -75,6 +78,12 @@ class Recorder:
     def waiting(self) -> int:
         """Units of work that are not in the store yet."""
         return len(self._backlog) + len(self._fresh)
+
+    def behind(self) -> float:
+        """Real seconds for which nothing was written although something waits."""
+        if self._behind_since is None:
+            return 0.0
+        return self._clock.real(self._clock.monotonic() - self._behind_since)
 
     def start(self) -> None:
         """Begin to write."""
@@ -173,6 +182,7 @@ class Recorder:
             )
         self._backlog = []
         self._failures = 0
+        self._behind_since = self._clock.monotonic() if self._fresh else None
         self.error = ""
 
     async def _without_poison(self, batch: list[Changes]) -> list[Changes]:
@@ -201,6 +211,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "notifications": lambda n: n.id,
         "attempts": lambda a: (a.notification_id, a.number),
         "reports": lambda r: (r.kind, r.period_start),
+        "suppressed": lambda s: (s.event_id, s.channel, s.reason),
     }
     for name, identity in rows.items():
         last = {identity(row): row for changes in batch for row in getattr(changes, name)}

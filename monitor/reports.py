@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Protocol
 
 from monitor.core.digest import Digest, KnownMeter, Records, digest
 from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
-from monitor.core.model import Severity, Subject
+from monitor.core.model import Subject
 from monitor.core.periods import Every, Period, last_period, period_before
+from monitor.core.routing import Concern, Filters
 from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
 from monitor.world import WatchedKey
 
@@ -106,12 +107,8 @@ class Recipient(Protocol):
         ...
 
     @property
-    def severities(self) -> Sequence[Severity]:
-        """What it is sent."""
-        ...
-
-    def matches(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> bool:
-        """Whether it is told of *severity* of these keys."""
+    def filters(self) -> Filters:
+        """Which keys it is told of."""
         ...
 
 
@@ -141,4 +138,14 @@ def messages(
 
 
 def _is_told_of(recipient: Recipient, key: WatchedKey) -> bool:
-    return recipient.matches(recipient.severities[0], (key.name,), key.tags)
+    """Whether it may hear of *key* at all, whichever the rule and severity."""
+    subject = key.subject
+    concern = Concern(
+        rule="",
+        provider=subject.provider,
+        account=subject.account,
+        keys=(key.name,),
+        tags=tuple(key.tags),
+    )
+    filters = replace(recipient.filters, rules=("*",))
+    return any(not filters.why_not(severity, concern) for severity in filters.severities)

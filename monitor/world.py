@@ -22,7 +22,7 @@ from monitor.core.model import (
     Subject,
 )
 from monitor.core.rules import Rules
-from monitor.providers import JsonKey, KeySettings
+from monitor.providers import KeySettings
 from monitor.store.base import Snapshot
 
 STALE_AFTER_INTERVALS = 3
@@ -33,7 +33,7 @@ STALE_AFTER_INTERVALS = 3
 class WatchedKey:
     """What the pipeline needs to know of a configured key.
 
-    ``origin`` names what fails together: the provider, or the host where one provider reads many.
+    ``origin`` names what fails together: the provider, or the site where one provider reads many.
     """
 
     name: str
@@ -115,7 +115,7 @@ def watched_key(key: KeySettings) -> WatchedKey:
         provider=key.provider,
         account=key.account or "",
         tags=key.tags,
-        origin=key.build().limit_group if isinstance(key, JsonKey) else key.provider,
+        origin=key.origin,
         interval=key.interval,
         rules=key.rules,
         top_up_url=key.top_up_url,
@@ -130,6 +130,8 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
     world = World(
         ledgers={(entry.subject_id, entry.meter): entry.state for entry in snapshot.ledgers},
         alerts={alert.slot: alert for alert in snapshot.alerts},
+        silences=snapshot.silences,
+        acks={ack.alert_id: ack for ack in snapshot.acks},
     )
     stored = {key.name: key for key in snapshot.keys}
     runs = {(run.key, run.meter): run for run in snapshot.runs}

@@ -10,6 +10,7 @@ import click
 from monitor import queries
 from monitor.cli import output
 from monitor.cli.options import format_option, limit_option
+from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.queries import AlertRecord
@@ -26,21 +27,39 @@ Examples:
 @limit_option(50, "alerts")
 @format_option("table", "json")
 def command(only_open: bool, limit: int, output_format: str) -> None:  # noqa: FBT001 - click passes by name
-    """List open and past alerts, newest first, with what became of their messages."""
+    """List open and past alerts, newest first, with what became of their messages.
+
+    Tells who acknowledged them, and which channels were not told of what, and why.
+    """
+    now = datetime.now(UTC)
     with reading_store(settings_to_read()) as store:
         records = queries.alerts(store, only_open=only_open, limit=limit)
+        silences = store.silences(active_at=now)
     if output_format == "json":
         output.print_json(records)
-    elif records:
-        output.print_blocks(table(records, datetime.now(UTC)))
+        return
+    if records:
+        output.print_blocks(table(records, now))
     else:
         click.echo("No open alerts." if only_open else "No alerts so far.")
+    if silences:
+        output.print_blocks("", SILENCES_IN_FORCE, silence_table(silences, now))
 
 
 def table(records: tuple[AlertRecord, ...], now: datetime) -> output.Table:
     """One row per alert; an open one is coloured by its severity."""
     shown = output.Table(
-        ("id", "state", "severity", "about", "rule", "opened", "lasted", "deliveries"),
+        (
+            "id",
+            "state",
+            "severity",
+            "about",
+            "rule",
+            "opened",
+            "lasted",
+            "acknowledged",
+            "deliveries",
+        ),
         right=frozenset({"id"}),
     )
     for record in records:
@@ -53,7 +72,8 @@ def table(records: tuple[AlertRecord, ...], now: datetime) -> output.Table:
             alert.rule,
             output.time(alert.opened_at),
             wording.span((alert.resolved_at or now) - alert.opened_at),
-            "; ".join(_deliveries(record)) or "told to no channel",
+            output.acknowledged(record.ack, now),
+            "; ".join([*_deliveries(record), *_suppressions(record)]) or "told to no channel",
             tone="faint" if alert.resolved_at else str(alert.severity),
         )
     return shown
@@ -67,3 +87,11 @@ def _deliveries(record: AlertRecord) -> Iterator[str]:
         what = "+".join(changes[i] for i in told.event_ids if i in changes)
         error = f" ({told.error})" if told.error else ""
         yield f"{told.channel}: {what} {told.state}{error}"
+
+
+def _suppressions(record: AlertRecord) -> Iterator[str]:
+    """Such as ``ops: fired silenced``, for each channel that was not told, or not yet."""
+    changes = {event.id: str(event.change) for event in record.events}
+    for one in record.suppressed:
+        channel = one.channel or "all channels"
+        yield f"{channel}: {changes[one.event_id]} {wording.SUPPRESSIONS[one.reason]}"

@@ -16,7 +16,7 @@ import click
 from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CheckExit, CommandError, Exit
-from monitor.cli.judging import Finding, Ledgers, has_shares, judge, worst
+from monitor.cli.judging import Finding, Ledgers, has_shares, judge, worst, worst_first
 from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
@@ -38,8 +38,8 @@ Examples:
 Exit code, the worst of all keys:
   0  ok        every balance was read and is above its limits
   1  warning   a balance is below its warning limit
-  2  critical  below the critical limit or --require, used up, or the key is refused
-  3  unknown   a balance could not be read, or the command line or configuration is wrong
+  2  critical  below the critical limit or --require, used up, or key refused
+  3  unknown   a balance could not be read, or the command itself failed
 From bad to worse: ok, unknown, warning, critical.
 
 Limits in percent need the level after the last top-up, which the daemon records; without it only
@@ -233,11 +233,11 @@ def _print_nagios(findings: Sequence[Finding]) -> None:
 def nagios_line(findings: Sequence[Finding]) -> str:
     """The one line of a monitoring plugin: status, words, and performance data behind a bar.
 
-    Only what is not ok is spelled out when there are many.  A limit is written as the range
-    ``500:``, "alert below 500".  See monitoring-plugins.org/doc/guidelines.html.
+    The worst stands first; what is ok is only counted beside what is not.  A limit is written as
+    the range ``500:``, "alert below 500".  See monitoring-plugins.org/doc/guidelines.html.
     """
     status = worst(findings)
-    bad = [finding for finding in findings if finding.verdict is not CheckExit.OK]
+    bad = [each for each in worst_first(findings) if each.verdict is not CheckExit.OK]
     words = ", ".join(_words(finding) for finding in bad or findings)
     if bad and len(bad) < len(findings):
         words += f"; {len(findings) - len(bad)} ok"

@@ -89,7 +89,7 @@ def _print_plot(history: KeyHistory) -> None:
 
     columns = shutil.get_terminal_size((100, 24)).columns
     frame = plot.Frame(
-        since=history.since,
+        since=history.began,
         until=history.until,
         width=max(columns - LABEL_COLUMNS, 40),
         blocks=plot.blocks_for(sys.stdout.encoding),

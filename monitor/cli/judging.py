@@ -35,7 +35,8 @@ Ledgers = Mapping[tuple[str, str], LedgerState]
 
 _RANKS = (CheckExit.OK, CheckExit.UNKNOWN, CheckExit.WARNING, CheckExit.CRITICAL)
 """From best to worst: what is known to be bad outweighs what is not known, and a key that could
-not be read never hides behind one that is fine (monitoring-plugins calls this max_state_alt)."""
+not be read never hides behind one that is fine.  That of max_state_alt in lib/states.h of
+https://github.com/monitoring-plugins/monitoring-plugins."""
 
 NOTHING_LEFT = "nothing is left"
 NO_REFERENCE = "limits in percent are not judged: no recorded history"
@@ -78,6 +79,11 @@ class Finding:
 def worst(findings: Iterable[Finding]) -> CheckExit:
     """The worst verdict, in the order OK, UNKNOWN, WARNING, CRITICAL."""
     return max((f.verdict for f in findings), key=_RANKS.index, default=CheckExit.UNKNOWN)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings in the order CRITICAL, WARNING, UNKNOWN, OK, else as they were."""
+    return sorted(findings, key=lambda f: -_RANKS.index(f.verdict))
 
 
 def judge(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TextIO
 
 import click
 
@@ -15,32 +15,33 @@ from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option, limit_option
-from monitor.cli.sources import Need, load_all, reading_store, settings_to_read, writing_store
+from monitor.cli.routing import route
+from monitor.cli.sending import Sent, send_each, sent_table
+from monitor.cli.sources import (
+    Need,
+    configured_channels,
+    load_all,
+    reading_store,
+    settings_to_read,
+    writing_store,
+)
 from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
 from monitor.core.messages import decode, trial_message
 from monitor.core.model import NotificationState
-from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.senders import make_sender
+from monitor.delivery.base import Outcome
 from monitor.queries import NotificationRecord
 
 
 @click.group()
 def command() -> None:
-    """Send a test message, list the outbox, retry dead letters."""
+    """Send a test message, list the outbox, retry dead letters, show who is told."""
+
+
+command.add_command(route)
 
 
 # -- test -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """How the test message through one channel went; ``seconds`` is how long it took."""
-
-    channel: str
-    outcome: Outcome
-    detail: str
-    seconds: float
 
 
 @command.command(
@@ -54,65 +55,35 @@ def test(channels: tuple[str, ...], output_format: str) -> None:
     Exits with 1 if one of them did not take it.
     """
     settings = load_all(Need.SEND).settings
-    seconds = settings.notify.timeout.total_seconds()
-    trials = asyncio.run(_try_all(_chosen(settings, channels), seconds))
+    # Standard output is for the JSON alone.
+    terminal = sys.stderr if output_format == "json" else sys.stdout
+    trials = asyncio.run(_try_all(_chosen(settings, channels), settings, terminal))
     if output_format == "json":
         output.print_json(trials)
     else:
-        output.print_blocks(_trial_table(trials))
+        output.print_blocks(sent_table(trials))
     if any(trial.outcome is not Outcome.DELIVERED for trial in trials):
         raise click.exceptions.Exit(Exit.FAILED)
 
 
 def _chosen(settings: Settings, wanted: Sequence[str]) -> Sequence[ChannelSettings]:
-    if not settings.channels:
-        raise CommandError(f"{settings.source}: no channels are configured.", code=Exit.CONFIG)
-    by_name = {channel.name: channel for channel in settings.channels}
+    channels = configured_channels(settings)
+    by_name = {channel.name: channel for channel in channels}
     for name in wanted:
         if name not in by_name:
             hint = did_you_mean(name, list(by_name))
             raise click.UsageError(f"No channel is named {name!r}.{hint}")
-    return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else settings.channels
+    return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else channels
 
 
-async def _try_all(channels: Sequence[ChannelSettings], seconds: float) -> Sequence[Trial]:
-    return await asyncio.gather(*(_try(channel, seconds) for channel in channels))
+async def _try_all(
+    channels: Sequence[ChannelSettings], settings: Settings, terminal: TextIO
+) -> Sequence[Sent]:
+    """One real message each."""
+    now, zone = datetime.now(UTC), settings.notify.zone
+    messages = {c.name: trial_message(c.name, now=now, timezone=zone) for c in channels}
+    return await send_each(channels, messages, settings, terminal)
 
-
-async def _try(channel: ChannelSettings, seconds: float) -> Trial:
-    """One real message; a send that takes longer than *seconds* has failed, as in the daemon."""
-    started = time.monotonic()
-    sender = make_sender(channel.url.get_secret_value(), name=channel.name, timeout=seconds)
-    try:
-        async with asyncio.timeout(seconds):
-            result = await sender.send(trial_message(channel.name, now=datetime.now(UTC)))
-    except TimeoutError:
-        result = Delivery(outcome=Outcome.RETRY, detail=f"no answer within {seconds:g} s")
-    finally:
-        await sender.close()
-    return Trial(
-        channel=channel.name,
-        outcome=result.outcome,
-        detail=result.detail,
-        seconds=round(time.monotonic() - started, 3),
-    )
-
-
-def _trial_table(trials: Sequence[Trial]) -> output.Table:
-    table = output.Table(("channel", "result", "took", "detail"), right=frozenset({"took"}))
-    for trial in trials:
-        good = trial.outcome is Outcome.DELIVERED
-        words = _RESULTS[trial.outcome]
-        tone = "" if good else "critical"
-        table.add(trial.channel, words, f"{trial.seconds:.1f} s", trial.detail, tone=tone)
-    return table
-
-
-_RESULTS = {
-    Outcome.DELIVERED: "delivered",
-    Outcome.RETRY: "failed, may pass",
-    Outcome.REFUSED: "refused",
-}
 
 # -- list -----------------------------------------------------------------------------------
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS
-from monitor.core.model import Reason
+from monitor.core.model import Ack, Reason
 from monitor.queries import STATE_OK, STATE_UNKNOWN, to_json
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 NOTHING = "-"
 """What a cell without a value shows."""
+
+GAP = 2
+"""Characters between two columns."""
 
 _TONES = {"": "", "info": "cyan", "warning": "yellow", "critical": "bold red", "faint": "dim"}
 
@@ -61,7 +64,8 @@ def print_blocks(*blocks: Block) -> None:
         if isinstance(block, str):
             click.echo(block)
         elif sys.stdout.isatty():
-            _console().print(_rich(block))
+            console = _console()
+            console.print(_rich(block, console.width))
         else:
             click.echo("\n".join(plain(block)))
 
@@ -73,10 +77,11 @@ def live_screen() -> Iterator[Callable[[Sequence[Block]], None]]:
     from rich.live import Live  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    with Live(console=_console(), screen=True, auto_refresh=False) as live:
+    console = _console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def show(blocks: Sequence[Block]) -> None:
-            parts = [Text(b) if isinstance(b, str) else _rich(b) for b in blocks]
+            parts = [Text(b) if isinstance(b, str) else _rich(b, console.width) for b in blocks]
             live.update(Group(*parts), refresh=True)
 
         yield show
@@ -101,19 +106,40 @@ def plain(table: Table) -> list[str]:
     ]
 
 
-def _rich(table: Table) -> RichTable:
+def _rich(table: Table, room: int) -> RichTable:
     from rich import box  # noqa: PLC0415 - imported only for a terminal
     from rich.table import Table as RichTable  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in table.headings:
-        shown.add_column(
-            heading, justify="right" if heading in table.right else "left", overflow="fold"
-        )
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading, width in zip(table.headings, widths(table, room), strict=True):
+        side: Literal["left", "right"] = "right" if heading in table.right else "left"
+        shown.add_column(heading, justify=side, overflow="fold", width=width)
     for row, tone in zip(table.rows, table.tones, strict=True):
         shown.add_row(*(Text(cell) for cell in row), style=_TONES[tone])
     return shown
+
+
+def widths(table: Table, room: int) -> list[int]:
+    """The width of each column so that the table fits into *room* characters, where it can.
+
+    The widest columns give way first, and words break only when nothing else is left to give.
+    """
+    columns = list(zip(table.headings, *table.rows, strict=True))
+    found = [max(map(len, column)) for column in columns]
+    room -= GAP * len(columns)
+    for longest in range(max(found), 0, -1):
+        least = [min(longest, _longest_word(column)) for column in columns]
+        while sum(found) > room:
+            spare = [n for n, width in enumerate(found) if width > least[n]]
+            if not spare:
+                break
+            found[max(spare, key=found.__getitem__)] -= 1
+    return found
+
+
+def _longest_word(cells: Sequence[str]) -> int:
+    return max(len(word) for cell in cells for word in cell.split() or [""])
 
 
 def print_json(value: Any) -> None:
@@ -134,6 +160,14 @@ def time(moment: datetime | None) -> str:
 def ago(moment: datetime | None, now: datetime) -> str:
     """How long *moment* is past, such as ``4 min ago``; ``never`` for None."""
     return "never" if moment is None else wording.ago(moment, now)
+
+
+def acknowledged(ack: Ack | None, now: datetime) -> str:
+    """Who has taken an alert on, when and why: ``anna, 5 min ago: topping up``."""
+    if ack is None:
+        return NOTHING
+    reason = f": {ack.reason}" if ack.reason else ""
+    return f"{ack.by or 'somebody'}, {ago(ack.at, now)}{reason}"
 
 
 def state(word: str, detail: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -26,7 +27,7 @@ EPILOG = """\b
 Examples:
   credit-monitor report
   credit-monitor report --period day --send
-  credit-monitor report --format json | jq '.balances[] | {name: .known.subject.label, consumed}'
+  credit-monitor report --format json | jq '.balances[].consumed'
 
 Reads only what the daemon has recorded. Days and weeks are those that are over.
 """
@@ -44,7 +45,7 @@ def command(period: str | None, send: bool, output_format: str) -> None:  # noqa
     """Show what was used, paid in and told in the last whole day or week, or send it."""
     settings = load_all(Need.SEND if send else Need.READ).settings
     kind = Every(period) if period else _configured(settings)
-    now, zone = datetime.now(UTC), UTC
+    now, zone = datetime.now(UTC), settings.notify.zone
     with reading_store(settings) as store:
         material = reports.gather(store, kind, now, zone)
     if send:
@@ -81,7 +82,9 @@ def _send(
         )
     watched = [watched_key(key) for key in settings.keys]
     messages = reports.messages(material, now, watched, chosen, zone=zone)
-    results = asyncio.run(send_each(chosen, messages, settings.notify.timeout.total_seconds()))
+    # Standard output is for the JSON alone.
+    terminal = sys.stderr if output_format == "json" else sys.stdout
+    results = asyncio.run(send_each(chosen, messages, settings, terminal))
     _print_results(results, output_format)
     if any(sent.outcome is not Outcome.DELIVERED for sent in results):
         raise click.exceptions.Exit(Exit.FAILED)

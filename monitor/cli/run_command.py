@@ -15,7 +15,7 @@ from monitor.store.base import StoreError
 EPILOG = """\b
 Examples:
   credit-monitor run
-  credit-monitor run --config /etc/credit-monitor/config.yaml --log-level debug
+  credit-monitor run -c /etc/credit-monitor/config.yaml --log-level debug
   credit-monitor run --log-format json 2>> /var/log/credit-monitor.log
 
 Stops on SIGTERM or Ctrl-C within ten seconds and loses nothing. Messages go to standard error,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 
 from monitor.config import Settings
+from monitor.core.rules import Rules
+from monitor.providers import KeySettings
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -17,7 +19,11 @@ def secrets_of(settings: Settings) -> list[str]:
 def _secrets_in(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
+    elif isinstance(value, Rules):
+        return  # they are numbers and times, and walking through those of every key takes long
     elif isinstance(value, BaseModel):
+        if isinstance(value, KeySettings):
+            yield from value.secrets
         for name in type(value).model_fields:
             yield from _secrets_in(getattr(value, name))
     elif isinstance(value, list | tuple):

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 from monitor.cli import output
-from monitor.config import ChannelSettings
+from monitor.config import ChannelSettings, Settings
 from monitor.core.messages import Message
-from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.senders import make_sender
+from monitor.delivery.base import Delivery, Outcome, Sender
+from monitor.delivery.senders import make_alertmanager_sender, make_sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +26,24 @@ class Sent:
 
 
 async def send_each(
-    channels: Sequence[ChannelSettings], messages: Mapping[str, Message], seconds: float
+    channels: Sequence[ChannelSettings],
+    messages: Mapping[str, Message],
+    settings: Settings,
+    terminal: TextIO,
 ) -> Sequence[Sent]:
-    """Send every channel its message at once; a send may take *seconds*, as in the daemon."""
-    return await asyncio.gather(*(_send(c, messages[c.name], seconds) for c in channels))
+    """Send every channel its message at once; what goes to a console is written to *terminal*."""
+    return await asyncio.gather(
+        *(
+            _send(_sender(c, settings, terminal), c.name, messages[c.name], settings)
+            for c in channels
+        )
+    )
 
 
-async def _send(channel: ChannelSettings, message: Message, seconds: float) -> Sent:
+async def _send(sender: Sender, name: str, message: Message, settings: Settings) -> Sent:
+    """A send that takes longer than the time-out has failed, as in the daemon."""
     started = time.monotonic()
-    sender = make_sender(channel.url.get_secret_value(), name=channel.name, timeout=seconds)
+    seconds = settings.notify.timeout.total_seconds()
     try:
         async with asyncio.timeout(seconds):
             result = await sender.send(message)
@@ -42,11 +52,26 @@ async def _send(channel: ChannelSettings, message: Message, seconds: float) -> S
     finally:
         await sender.close()
     return Sent(
-        channel=channel.name,
+        channel=name,
         outcome=result.outcome,
         detail=result.detail,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _sender(channel: ChannelSettings, settings: Settings, terminal: TextIO) -> Sender:
+    seconds = settings.notify.timeout.total_seconds()
+    if not channel.alertmanager:
+        return make_sender(
+            channel.messages_to,
+            name=channel.name,
+            timeout=seconds,
+            words=channel.words,
+            terminal=terminal,
+        )
+    urls = [url.get_secret_value() for url in channel.alertmanager]
+    ca_file = settings.http.ca_file
+    return make_alertmanager_sender(urls, name=channel.name, timeout=seconds, ca_file=ca_file)
 
 
 def sent_table(results: Sequence[Sent]) -> output.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
@@ -14,7 +15,17 @@ from monitor.cli.app import Globals
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.judging import Ledgers
 from monitor.cli.output import count
-from monitor.config import ConfigError, Loaded, Problem, Settings, find, from_environment, load
+from monitor.config import (
+    ChannelSettings,
+    ConfigError,
+    Loaded,
+    Problem,
+    Settings,
+    find,
+    from_environment,
+    load,
+)
+from monitor.core.model import Silence
 from monitor.store import open_store
 from monitor.store.base import Store, StoreError
 
@@ -69,6 +80,13 @@ def settings_to_read() -> Settings:
     return load_all(Need.READ).settings
 
 
+def configured_channels(settings: Settings) -> Sequence[ChannelSettings]:
+    """The channels; ends the command where there are none."""
+    if not settings.channels:
+        raise CommandError(f"{settings.source}: no channels are configured.", code=Exit.CONFIG)
+    return settings.channels
+
+
 @contextmanager
 def reading_store(settings: Settings) -> Iterator[Store]:
     """The configured store, opened to read: works beside a running daemon and without one."""
@@ -95,6 +113,18 @@ def _opened(settings: Settings, *, readonly: bool) -> Iterator[Store]:
             store.close()
     except StoreError as error:
         raise CommandError(str(error), code=Exit.STORE) from None
+
+
+def known_silences(settings: Settings, now: datetime) -> list[Silence]:
+    """The silences that hold at *now*; none where there is no store to be read."""
+    try:
+        store = open_store(settings.store.get_secret_value(), readonly=True)
+        try:
+            return store.silences(active_at=now)
+        finally:
+            store.close()
+    except StoreError:
+        return []  # routing is told from the configuration alone
 
 
 def known_ledgers(settings: Settings) -> Ledgers:

@@ -12,9 +12,9 @@ import click
 from monitor import queries
 from monitor.cli import output
 from monitor.cli.options import format_option
+from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
-from monitor.core.model import Alert
 from monitor.queries import KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
 from monitor.world import WatchedKey, watched_key
@@ -35,7 +35,7 @@ Reads only what the daemon has recorded and works whether it runs or not; nothin
 @click.option("--watch", is_flag=True, help="Keep showing it, refreshed every 2 seconds.")
 @format_option("table", "json")
 def command(watch: bool, output_format: str) -> None:  # noqa: FBT001 - click passes by name
-    """Show balances, states, open alerts and undelivered messages as recorded."""
+    """Show balances, states, open alerts, silences and undelivered messages as recorded."""
     if watch and (output_format == "json" or not sys.stdout.isatty()):
         raise click.UsageError("--watch needs a terminal and --format table.")
     settings = settings_to_read()
@@ -61,12 +61,14 @@ def _watch(store: Store, keys: Sequence[WatchedKey]) -> None:
 
 
 def blocks(overview: Overview) -> Sequence[output.Block]:
-    """What is printed: whether a daemon polls, the keys, the open alerts, the outbox."""
+    """What is printed: whether a daemon polls, keys, open alerts, silences, the outbox."""
     parts: list[output.Block] = [_headline(overview)]
     if overview.keys:
         parts.append(_keys(overview))
     if overview.open_alerts:
-        parts += ["", "Open alerts:", _alerts(overview.open_alerts, overview.at)]
+        parts += ["", "Open alerts:", _alerts(overview)]
+    if overview.silences:
+        parts += ["", SILENCES_IN_FORCE, silence_table(overview.silences, overview.at)]
     parts += ["", _outbox(overview)]
     return parts
 
@@ -112,12 +114,16 @@ def _tone(key: KeyOverview, meter: MeterOverview | None) -> str:
     return "" if meter and meter.fresh else "faint"
 
 
-def _alerts(alerts: Sequence[Alert], now: datetime) -> output.Table:
-    table = output.Table(("id", "severity", "about", "rule", "open for"), right=frozenset({"id"}))
-    for alert in alerts:
-        lasted = wording.span(now - alert.opened_at)
+def _alerts(overview: Overview) -> output.Table:
+    table = output.Table(
+        ("id", "severity", "about", "rule", "open for", "acknowledged"), right=frozenset({"id"})
+    )
+    acks = {ack.alert_id: ack for ack in overview.acks}
+    for alert in overview.open_alerts:
+        lasted = wording.span(overview.at - alert.opened_at)
+        ack = output.acknowledged(acks.get(alert.id), overview.at)
         tone = str(alert.severity)
-        table.add(str(alert.id), tone, alert.subject.label, alert.rule, lasted, tone=tone)
+        table.add(str(alert.id), tone, alert.subject.label, alert.rule, lasted, ack, tone=tone)
     return table
 
 

@@ -1,7 +1,7 @@
 """The configuration: from YAML and the environment to checked, frozen settings."""
 
 from monitor.config.load import Loaded, find, from_environment, load
-from monitor.config.models import ChannelSettings, Limit, Settings
+from monitor.config.models import ChannelSettings, Limit, Notify, Settings
 from monitor.config.problems import ConfigError, Level, Problem
 from monitor.config.schema import schema
 from monitor.config.show import show
@@ -13,6 +13,7 @@ __all__ = [
     "Level",
     "Limit",
     "Loaded",
+    "Notify",
     "Problem",
     "Settings",
     "find",

@@ -16,11 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from monitor.config import checks, wording
 from monitor.config.credentials import Credentials
-from monitor.config.document import FromEnvironment
-from monitor.config.models import ChannelSettings, Defaults, Settings
+from monitor.config.models import ChannelSettings, Defaults, Heartbeat, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
 from monitor.config.schema import fields_at
+from monitor.config.secrets import FromEnvironment
 from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
 from monitor.providers import AnyKey
@@ -32,8 +32,10 @@ _DEFAULTS = TypeAdapter(Defaults)
 _RULES = TypeAdapter(Rules)
 _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
+_HEARTBEAT = TypeAdapter(Heartbeat)
 _SETTINGS = TypeAdapter(Settings)
-_SECRETS = (("keys", "key"), ("channels", "url"))
+_SENT = frozenset({"url", "headers", "body", "auth"})
+_SECRETS = (("keys", "key"), ("channels", "url"), ("heartbeat", "url"))
 _DEFAULT_PROVIDER = "kie"
 
 Value = TypeVar("Value")
@@ -92,8 +94,16 @@ class Assembly:
             checks.report(settings, self._findings)
         if settings is None or self._findings.has_errors():
             return None
-        checks.rates(settings, groups, self._findings)
-        checks.limits(settings, groups, self._findings)
+        checks.helpers(settings, self._findings)
+        if self._findings.has_errors():
+            return None
+        unsaid = {
+            groups[at]
+            for at, entry in self._mappings("keys")
+            if isinstance(entry.get("url"), FromEnvironment)
+        }
+        checks.rates(settings, groups, unsaid, self._findings)
+        checks.limits(settings, groups, unsaid, self._findings)
         checks.told_to_nobody(settings, self._findings)
         checks.exposure(settings.web, self._findings)
         return settings
@@ -109,7 +119,7 @@ class Assembly:
 
     def from_environment(self) -> frozenset[Path]:
         """Where texts hold what a variable stood for, apart from the credentials themselves."""
-        paths = _expanded(self._raw, ())
+        paths = (path for path, _ in _expanded(self._raw, ()))
         return frozenset(path for path in paths if (path[0], path[-1]) not in _SECRETS)
 
     def holds_literal_secrets(self) -> bool:
@@ -132,11 +142,11 @@ class Assembly:
         for position, written in self._entries("keys"):
             path = ("keys", position)
             entry = self._key_entry(common, written, path)
-            own = repr(entry["rules"])
+            own = repr(entry["rules"]) if "rules" in written else ""
             entry["rules"] = common.known.get(own, entry["rules"])
             key = self._validated(_KEY, entry, path)
             if key is not None:
-                keys[position] = key
+                keys[position] = key.with_secrets(_secrets_sent(written))
                 common.known[own] = key.rules
         return keys
 
@@ -159,7 +169,7 @@ class Assembly:
         for position, written in self._entries("channels"):
             path = ("channels", position)
             entry = dict(written)
-            self._credentials.resolve(entry, "url", path)
+            self._credentials.resolve(entry, "url", path, instead="alertmanager")
             channel = self._validated(_CHANNEL, entry, path)
             if channel is not None:
                 channels[position] = channel
@@ -175,6 +185,8 @@ class Assembly:
         value = self._raw | {"defaults": common.defaults, "rules": common.rules}
         if isinstance(self._raw.get("http"), dict):
             value["http"] = self._http(self._raw["http"])
+        if isinstance(self._raw.get("heartbeat"), dict):
+            value["heartbeat"] = self._heartbeat(self._raw["heartbeat"])
         if self._raw.get("keys"):
             value["keys"] = tuple(keys.values())
         if "channels" in self._raw:
@@ -183,6 +195,14 @@ class Assembly:
             return self._validated(_SETTINGS, value, ())
         self._validated(_SETTINGS, value, (), told_already="keys")
         return None
+
+    def _heartbeat(self, written: dict[str, Any]) -> Heartbeat | None:
+        """The section with its URL; None if it is not valid."""
+        entry = dict(written)
+        self._credentials.resolve(entry, "url", ("heartbeat",))
+        heartbeat = self._validated(_HEARTBEAT, entry, ("heartbeat",))
+        checks.heartbeat(heartbeat, self._findings)
+        return heartbeat
 
     def _http(self, written: dict[str, Any]) -> dict[str, Any]:
         """The section with an absolute path that was looked at."""
@@ -208,6 +228,8 @@ class Assembly:
         checks.polls(keys, own_times, self._findings)
         names = tuple(key_names.values())
         checks.channels(channels, names, self._surroundings.check_url, self._findings)
+        checks.templates(channels, self._findings)
+        checks.alertmanagers(channels, self._findings)
         return checks.builds(keys, self._findings)
 
     def _validated(
@@ -239,6 +261,8 @@ class Assembly:
 
     def _mappings(self, section: str) -> Iterator[tuple[int, dict[str, Any]]]:
         entries = self._raw.get(section)
+        if isinstance(entries, dict):
+            entries = [entries]  # the heartbeat: there is only one
         if isinstance(entries, list):
             yield from ((at, each) for at, each in enumerate(entries) if isinstance(each, dict))
 
@@ -254,10 +278,16 @@ class Assembly:
         }
 
 
-def _expanded(value: Any, path: Path) -> Iterator[Path]:
-    """Where in *value* there are texts with what a variable stood for."""
+def _secrets_sent(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What variables stood for in what is sent to the provider, beside the credential."""
+    sent = {name: entry[name] for name in _SENT & entry.keys()}
+    return tuple(value for _, text in _expanded(sent, ()) for value in text.values)
+
+
+def _expanded(value: Any, path: Path) -> Iterator[tuple[Path, FromEnvironment]]:
+    """The texts in *value* that hold what a variable stood for, each with its place."""
     if isinstance(value, FromEnvironment):
-        yield path
+        yield path, value
     elif isinstance(value, dict):
         for name, each in value.items():
             yield from _expanded(each, (*path, name))

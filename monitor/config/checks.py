@@ -12,9 +12,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from monitor.config.models import ANY_GROUP, ChannelSettings, Settings, Web
+from pydantic import SecretStr
+
+from monitor.config.models import ANY_GROUP, ChannelSettings, Heartbeat, Settings, Web
 from monitor.config.problems import Findings, Path
 from monitor.config.wording import suggestion
+from monitor.core.model import Severity
+from monitor.core.routing import Concern
+from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.providers.base import KeySettings
 from monitor.providers.certificates import CertificatesError, trusting
 
@@ -89,9 +94,9 @@ def channels(
     names = tuple(key_names)
     for position, channel in entries.items():
         path = ("channels", position)
-        source = next(name for name in _URL_FORMS if getattr(channel, name) is not None)
-        if not any(findings.blames(each) for each in (path, (*path, source))):
-            problem = check_url(channel.url.get_secret_value())
+        source = _url_form(channel)
+        if source and not any(findings.blames(each) for each in (path, (*path, source))):
+            problem = check_url(channel.messages_to)
             if problem is not None:
                 findings.error((*path, source), problem)
         for index, glob in enumerate(channel.keys):
@@ -100,14 +105,64 @@ def channels(
                 findings.error((*path, "keys", index), f"matches no key{hint}")
 
 
+def templates(entries: Mapping[int, ChannelSettings], findings: Findings) -> None:
+    """Every template of a channel works on messages such as those that will come."""
+    for position, channel in entries.items():
+        if channel.template is None:
+            continue
+        from monitor.delivery import templates as language  # noqa: PLC0415 - loads Jinja2
+
+        for part in ("title", "body"):
+            problem = language.complaint(part, getattr(channel.template, part))
+            if problem is not None:
+                findings.error(("channels", position, "template", part), problem)
+
+
+def alertmanagers(entries: Mapping[int, ChannelSettings], findings: Findings) -> None:
+    """Every Alertmanager has an address that can be one."""
+    for position, channel in entries.items():
+        path = ("channels", position, "alertmanager")
+        for index, url in enumerate(channel.alertmanager):
+            _address((*path, index), path, url, alertmanager_address, findings)
+
+
+def heartbeat(settings: Heartbeat | None, findings: Findings) -> None:
+    """What is pinged has an address that can be one."""
+    if settings is not None:
+        path = ("heartbeat", _url_form(settings))
+        _address(path, ("heartbeat",), settings.url, heartbeat_address, findings)
+
+
+def _url_form(entry: ChannelSettings | Heartbeat) -> str:
+    """The field that a URL came from; empty without one."""
+    return next((name for name in _URL_FORMS if getattr(entry, name) is not None), "")
+
+
+def _address(
+    path: Path,
+    above: Path,
+    url: SecretStr,
+    read: Callable[[str], object],
+    findings: Findings,
+) -> None:
+    if not findings.secrets_needed or findings.blames(path) or findings.blames(above):
+        return  # not known here, or complained about before
+    try:
+        read(url.get_secret_value())
+    except ValueError as error:
+        findings.error(path, str(error))
+
+
 def told_to_nobody(settings: Settings, findings: Findings) -> None:
     """Alerts that no channel takes are only recorded."""
     if not settings.channels:
         findings.warning((), "no channels: alerts are recorded and shown, but sent to nobody")
         return
     for position, key in enumerate(settings.keys):
-        if not any(_takes(channel, key) for channel in settings.channels):
-            findings.warning(("keys", position), "no channel takes alerts about this key")
+        unheard = [s for s in Severity if not _is_heard(settings.channels, key, s)]
+        if unheard:
+            words = f"{' and '.join(unheard)} " if len(unheard) < len(Severity) else ""
+            findings.warning(("keys", position), f"no channel takes {words}alerts about this key")
 
 
 def report(settings: Settings, findings: Findings) -> None:
@@ -115,21 +170,76 @@ def report(settings: Settings, findings: Findings) -> None:
     wanted = settings.notify.report
     if wanted is None or not settings.channels:
         return
-    names = [channel.name for channel in settings.channels]
+    names = [channel.name for channel in settings.channels if not channel.alertmanager]
+    mirrors = {channel.name for channel in settings.channels if channel.alertmanager}
     for index, name in enumerate(wanted.channels):
-        if name not in names:
-            path = ("notify", "report", "channels", index)
+        path = ("notify", "report", "channels", index)
+        if name in mirrors:
+            findings.error(path, "an Alertmanager takes no reports")
+        elif name not in names:
             findings.error(path, f"no channel has this name{suggestion(name, names)}")
     if not any(settings.sends_report(channel) for channel in settings.channels):
         findings.warning(("notify", "report"), "no channel takes it: none is sent info")
 
 
-def _takes(channel: ChannelSettings, key: KeySettings) -> bool:
-    return channel.matches(channel.severities[0], (key.name,), key.tags)
+def _is_heard(channels: Iterable[ChannelSettings], key: KeySettings, severity: Severity) -> bool:
+    """Whether every rule of *key* that is on and knows *severity* has a channel for it."""
+    rules = [r for r, known in RULE_SEVERITIES.items() if severity in known]
+    concerns = [
+        Concern(
+            rule=rule,
+            provider=key.provider,
+            account=key.account or "",
+            keys=(key.name,),
+            tags=key.tags,
+        )
+        for rule in rules
+        if getattr(key.rules, rule) is not None
+    ]
+    return all(any(not c.why_not(severity, concern) for c in channels) for concern in concerns)
 
 
-def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
-    """The keys of a limit group ask for no more polls than a configured rate lets through."""
+def helpers(settings: Settings, findings: Findings) -> None:
+    """Fallbacks and the channel of escalation exist, and no fallback leads back to itself."""
+    names = [channel.name for channel in settings.channels if not channel.alertmanager]
+    after = {channel.name: channel.fallback for channel in settings.channels if channel.fallback}
+    for position, channel in enumerate(settings.channels):
+        path = ("channels", position, "fallback")
+        if channel.fallback and channel.fallback not in names:
+            findings.error(path, f"is no channel{suggestion(channel.fallback, names)}")
+        elif _leads_back(channel.name, after):
+            findings.error(path, "leads back to this channel: fallbacks must come to an end")
+    escalate = settings.notify.escalate
+    if escalate and escalate.to not in names:
+        path_to = ("notify", "escalate", "to")
+        findings.error(path_to, f"is no channel{suggestion(escalate.to, names)}")
+
+
+def _leads_back(name: str, after: Mapping[str, str]) -> bool:
+    seen, at = {name}, after.get(name)
+    while at is not None and at not in seen:
+        seen.add(at)
+        at = after.get(at)
+    return at == name
+
+
+RULE_SEVERITIES = {
+    "low_balance": (Severity.WARNING, Severity.CRITICAL),
+    "exhausted": (Severity.CRITICAL,),
+    "rejected": (Severity.CRITICAL,),
+    "silent": (Severity.WARNING,),
+    "topped_up": (Severity.INFO,),
+}
+"""Which severities each rule raises."""
+
+
+def rates(
+    settings: Settings, groups: Mapping[int, str], unsaid: Collection[str], findings: Findings
+) -> None:
+    """The keys of a limit group ask for no more polls than a configured rate lets through.
+
+    Groups that are *unsaid* are told by their provider: their names came from the environment.
+    """
     wanted: defaultdict[tuple[str, str], float] = defaultdict(float)
     for position, group in groups.items():
         key = settings.keys[position]
@@ -137,19 +247,22 @@ def rates(settings: Settings, groups: Mapping[int, str], findings: Findings) -> 
     for (provider, group), rate in wanted.items():
         allowed = settings.limit(provider, group).rate
         if allowed is not None and rate > allowed:
+            name = provider if group in unsaid else group
             findings.warning(
-                ("limits", group if group in settings.limits else provider),
-                f"the keys of {group} ask for {rate:.4g} polls per second and its rate is"
-                f" {allowed:.4g}: polls will be late; raise interval or limits.{group}.rate",
+                ("limits", name if name in settings.limits else provider),
+                f"the keys of {name} ask for {rate:.4g} polls per second and its rate is"
+                f" {allowed:.4g}: polls will be late; raise interval or limits.{name}.rate",
             )
 
 
-def limits(settings: Settings, groups: Mapping[int, str], findings: Findings) -> None:
-    """Every entry of ``limits`` is for a provider or host in use."""
+def limits(
+    settings: Settings, groups: Mapping[int, str], unsaid: Collection[str], findings: Findings
+) -> None:
+    """Every entry of ``limits`` is for a provider or host in use; *unsaid* as in :func:`rates`."""
     known = {ANY_GROUP, *groups.values(), *(key.provider for key in settings.keys)}
     for name in settings.limits:
         if name not in known:
-            hint = suggestion(name, known)
+            hint = suggestion(name, known.difference(unsaid))
             findings.warning(("limits", name), f"no key belongs to it{hint}", on_name=True)
 
 

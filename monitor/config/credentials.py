@@ -29,12 +29,14 @@ class Credentials:
     directory: FilePath
     findings: Findings
 
-    def resolve(self, entry: dict[str, Any], name: str, path: Path) -> None:
+    def resolve(self, entry: dict[str, Any], name: str, path: Path, *, instead: str = "") -> None:
         """Put the credential into *entry* under *name*, from wherever the entry says it is.
+
+        An entry may have the field *instead* in its place.
 
         What cannot be had is noted, and :data:`UNRESOLVED` stands in, so that checking goes on.
         """
-        forms = (name, f"{name}_file", f"{name}_credential")
+        forms = tuple(f for f in (name, f"{name}_file", f"{name}_credential", instead) if f)
         given = [form for form in forms if entry.get(form) is not None]
         for form in given[1:]:
             only_one = f"give only one of {', '.join(forms)}"
@@ -42,7 +44,7 @@ class Credentials:
         if not given and name in _REQUIRED:
             self.findings.error(path, f"has no {name}: give one of {', '.join(forms)}")
             entry[name] = UNRESOLVED
-        if not given or not isinstance(entry[given[0]], str):
+        if not given or given[0] == instead or not isinstance(entry[given[0]], str):
             return
         form, source = given[0], (*path, given[0])
         value = entry[form] if form == name else self._read(entry[form], form, source)

@@ -32,6 +32,7 @@ from yaml import (
 from yaml.reader import ReaderError
 
 from monitor.config.problems import Findings, Mark, Path
+from monitor.config.secrets import FromEnvironment
 
 VALUES_LIMIT = 2_000_000
 """Values in a document with its aliases written out: a million-laughs file ends here."""
@@ -46,6 +47,7 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_MERGE = "<<"
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 # ``{url: ${SLACK_URL}}`` is what an operator writes, but braces end a plain scalar there.  While
@@ -65,13 +67,10 @@ _REWORDED = {
 }
 
 
-class FromEnvironment(str):
-    """A text that holds what a ``${NAME}`` stood for; it is never shown."""
+Expand = Callable[[str], FromEnvironment]
+"""Replaces the references of a text; raises ``ValueError`` with a sentence free of values."""
 
-    __slots__ = ()
-
-
-UNRESOLVED = FromEnvironment("unresolved")
+UNRESOLVED = FromEnvironment("unresolved", ())
 """Stands for a value that could not be had, so that checking goes on."""
 
 
@@ -118,18 +117,17 @@ def decode(content: bytes) -> str:
     raise UnreadableError("is not UTF-8 text; save it as UTF-8", _end_of(before))
 
 
-def parse(text: str, expand: Callable[[str], str], findings: Findings) -> Any:
+def parse(text: str, expand: Expand, findings: Findings) -> Any:
     """The document in *text* as dicts, lists, texts, exact numbers, booleans and None.
 
-    *expand* replaces the references of a text and raises ``ValueError`` with a sentence free of
-    values.  What can be read past goes to *findings*; raises :class:`UnreadableError` otherwise.
+    What can be read past goes to *findings*; raises :class:`UnreadableError` otherwise.
     """
     return _Builder(text, expand, findings).run()
 
 
 def locate(text: str, wanted: Iterable[Path]) -> dict[Path, Place]:
     """The places of *wanted* in a *text* that :func:`parse` has read."""
-    builder = _Builder(text, lambda value: value, Findings(), frozenset(wanted))
+    builder = _Builder(text, FromEnvironment, Findings(), frozenset(wanted))
     with contextlib.suppress(UnreadableError):  # told by parse(); its place is known there
         builder.run()
     return builder.places
@@ -141,7 +139,7 @@ class _Builder:
     def __init__(
         self,
         text: str,
-        expand: Callable[[str], str],
+        expand: Expand,
         findings: Findings,
         wanted: frozenset[Path] = frozenset(),
     ) -> None:
@@ -198,7 +196,7 @@ class _Builder:
     def _name(self, frame: _Frame, event: ScalarEvent) -> None:
         """Begin a field of a mapping."""
         name = frame.name = _unmask(event.value)
-        if name == "<<" and event.implicit[0]:
+        if name == _MERGE and event.implicit[0]:
             frame.skip = True
             self._findings.error(
                 self._path(),
@@ -225,7 +223,7 @@ class _Builder:
 
     def _expanded(self, text: str, event: ScalarEvent) -> str:
         try:
-            return FromEnvironment(self._expand(text))
+            return self._expand(text)
         except ValueError as error:
             self._findings.missing_secret(self._path(), str(error), mark=_mark(event))
             return UNRESOLVED
@@ -274,6 +272,8 @@ class _Builder:
             raise UnreadableError("a field's name must be a text", mark)
         if not frame.skip:
             frame.value[frame.name] = value
+        elif frame.name == _MERGE:
+            _merge(frame.value, value)
         frame.name, frame.skip = None, False
 
     def _remember(self, mark: Mark) -> None:
@@ -296,6 +296,13 @@ class _Builder:
             len(frame.value) if isinstance(frame.value, list) else frame.name or ""
             for frame in self._frames
         )
+
+
+def _merge(mapping: dict[str, Any], value: Any) -> None:
+    """Take over what was meant, so that the mistake is not followed by fields that are missing."""
+    for each in value if isinstance(value, list) else [value]:
+        for name, part in each.items() if isinstance(each, dict) else ():
+            mapping.setdefault(name, part)
 
 
 def _mark(event: Event) -> Mark:

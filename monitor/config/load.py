@@ -12,7 +12,6 @@ from monitor.config import secrets
 from monitor.config.assemble import Assembly, Surroundings
 from monitor.config.checks import CheckUrl
 from monitor.config.document import (
-    FromEnvironment,
     Place,
     UnreadableError,
     decode,
@@ -34,6 +33,8 @@ FILE_LIMIT = 64 * 1024 * 1024
 _DIRECTORY = "credit-monitor"
 _FILE = "config.yaml"
 _DATABASE = "credit-monitor.db"
+SERVICE_STORE = Path("/var/lib") / _DIRECTORY / _DATABASE
+"""Where the service keeps its store: systemd's ``StateDirectory=credit-monitor``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,18 @@ def find(path: str | Path | None, environ: Mapping[str, str]) -> Path | None:
     return next((each / _FILE for each in directories if _is_there(each / _FILE)), None)
 
 
-def default_store(environ: Mapping[str, str]) -> str:
-    """The SQLite store in the state directory: systemd's, else that of the XDG base directories."""
+def default_store(environ: Mapping[str, str], service: Path = SERVICE_STORE) -> str:
+    """The SQLite store of this process: the service's for itself and for root, else one's own.
+
+    systemd tells the service where its state directory is, see systemd.exec(5).  Who may write to
+    what is there (*service*), and has no store, is taken to ask about the service.
+    """
     state = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    home = _base_directory(environ, "XDG_STATE_HOME", ".local/state")
-    return f"sqlite://{(Path(state) if state else home / _DIRECTORY) / _DATABASE}"
+    if state:
+        return f"sqlite://{Path(state) / _DATABASE}"
+    own = _base_directory(environ, "XDG_STATE_HOME", ".local/state") / _DIRECTORY / _DATABASE
+    is_asked_for = not _is_there(own) and os.access(service, os.W_OK)
+    return f"sqlite://{service if is_asked_for else own}"
 
 
 def load(
@@ -107,7 +115,7 @@ def from_environment(environ: Mapping[str, str]) -> Loaded:
     found = {name: environ[name] for name in ENVIRONMENT_NAMES if environ.get(name)}
     _check_variables(found)
     keys = [
-        {"name": provider, "provider": provider, "key": FromEnvironment(found[variable])}
+        {"name": provider, "provider": provider, "key": secrets.FromEnvironment(found[variable])}
         for variable, provider in ENVIRONMENT_NAMES.items()
         if variable in found
     ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
-from datetime import timedelta
-from fnmatch import fnmatchcase
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -19,12 +18,16 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
+from monitor.config.telling import Escalate, Quiet, Repeat
+from monitor.config.zones import ZoneName
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.periods import Every, SendTime, parse_send_time
+from monitor.core.routing import Concern, Filters
 from monitor.core.rules import Rules
 from monitor.providers import AnyKey
 from monitor.providers.base import Name
@@ -94,6 +97,16 @@ Listen = Annotated[str, AfterValidator(_check_listen)]
 Group = Annotated[str, AfterValidator(_check_group)]
 
 
+def _switch(value: Any) -> Any:
+    """``on`` and ``off`` are plain text to our reading of YAML."""
+    return {"on": True, "yes": True, "off": False, "no": False}.get(str(value), value)
+
+
+Switch = Annotated[
+    bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
+]
+
+
 class Defaults(BaseModel):
     """What a key does not say itself."""
 
@@ -111,9 +124,33 @@ class Defaults(BaseModel):
 
 
 def _channel_schema(schema: dict[str, Any]) -> None:
+    """A file gives one of the four; the loader turns the first three into ``url``."""
+    forms = ("url", "url_file", "url_credential", "alertmanager")
+    schema["oneOf"] = [{"required": [name]} for name in forms]
+
+
+def _list_of(value: Any) -> Any:
+    return (value,) if isinstance(value, str | SecretStr) else value
+
+
+def _one_or_several(schema: dict[str, Any]) -> None:
+    several = {name: schema.pop(name) for name in ("type", "items", "minItems")}
+    schema["anyOf"] = [several["items"], several]
+
+
+def _heartbeat_schema(schema: dict[str, Any]) -> None:
     """A file gives one of the three; the loader turns it into ``url``."""
-    schema["required"] = ["name"]
+    del schema["required"]
     schema["oneOf"] = [{"required": [name]} for name in ("url", "url_file", "url_credential")]
+
+
+class TemplateSettings(BaseModel):
+    """A channel's own words, as Jinja2 templates over what a message says."""
+
+    model_config = STRICT
+
+    title: Text | None = Field(default=None, description="template of the title")
+    body: Text | None = Field(default=None, description="template of the body, plain text")
 
 
 class ChannelSettings(BaseModel):
@@ -122,10 +159,18 @@ class ChannelSettings(BaseModel):
     model_config = ConfigDict(**STRICT, json_schema_extra=_channel_schema)
 
     name: Name = Field(description="unique name of this channel")
-    url: SecretStr = Field(description="Apprise URL, as ${VARIABLE}; console: prints")
+    url: SecretStr | None = Field(
+        default=None, description="Apprise URL, as ${VARIABLE}; console: prints"
+    )
     url_file: Text | None = Field(default=None, description="file that holds the URL")
     url_credential: Text | None = Field(
         default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+    alertmanager: Annotated[tuple[SecretStr, ...], BeforeValidator(_list_of)] = Field(
+        default=(),
+        min_length=1,
+        description="instead of a URL: base address of an Alertmanager, or of each of a cluster",
+        json_schema_extra=_one_or_several,
     )
     severities: tuple[Severity, ...] = Field(
         default=tuple(Severity), min_length=1, description="which severities are sent"
@@ -136,17 +181,58 @@ class ChannelSettings(BaseModel):
     tags: tuple[Text, ...] = Field(
         default=(), description="only keys with at least one of these tags; none: all keys"
     )
+    template: TemplateSettings | None = Field(
+        default=None, description="own words for title and body; none: the built-in ones"
+    )
 
-    def matches(self, severity: str, key_names: Sequence[str], tags: Sequence[str]) -> bool:
-        """Whether an alert of *severity* about these keys, with these tags, is sent here.
+    @property
+    def words(self) -> dict[str, str]:
+        """The templates by what they are for, ``title`` or ``body``."""
+        return self.template.model_dump(exclude_none=True) if self.template else {}
 
-        One matching key is enough: an alert of an account or a provider speaks for several.
-        """
-        if severity not in self.severities:
-            return False
-        if self.tags and not set(self.tags).intersection(tags):
-            return False
-        return any(fnmatchcase(name, glob) for glob in self.keys for name in key_names)
+    @property
+    def messages_to(self) -> str:
+        """The URL that messages go to; empty for an Alertmanager, which is shown states instead."""
+        return self.url.get_secret_value() if self.url is not None else ""
+
+    accounts: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of accounts, likewise"
+    )
+    providers: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of providers, likewise"
+    )
+    rules: tuple[Text, ...] = Field(
+        default=("*",), min_length=1, description="names of rules, likewise"
+    )
+    quiet: Quiet | None = Field(
+        default=None, description="hours in which messages are held until they are over"
+    )
+    limit: int | None = Field(
+        default=30, ge=1, le=10_000, description="messages an hour; critical ones may be twice that"
+    )
+    fallback: Name | None = Field(
+        default=None, description="channel that is told what this one does not take"
+    )
+
+    @property
+    def filters(self) -> Filters:
+        """What this channel wants to hear."""
+        return Filters(
+            severities=self.severities,
+            keys=self.keys,
+            accounts=self.accounts,
+            providers=self.providers,
+            rules=self.rules,
+            tags=self.tags,
+        )
+
+    def why_not(self, severity: Severity, concern: Concern) -> str:
+        """The reason why an event is not told here, in words; empty when it is."""
+        return self.filters.why_not(severity, concern)
+
+    def held_until(self, severity: Severity, now: datetime) -> datetime | None:
+        """The end of the quiet hours that hold an event of *severity* back; None: tell at once."""
+        return self.quiet.hours.until(severity, now) if self.quiet else None
 
 
 def _switched_off(value: Any) -> Any:
@@ -209,6 +295,27 @@ class Notify(BaseModel):
     report: Annotated[Report | None, BeforeValidator(_switched_off)] = Field(
         default=None, description="a digest of each day or week; off unless configured"
     )
+    repeat: Repeat = Field(default=Repeat(), description="reminders while an alert is open")
+    escalate: Escalate | None = Field(
+        default=None, description="who else is told of what nobody acknowledges"
+    )
+    fallback_after: Duration = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        description="a channel that fails this long hands over to its fallback",
+    )
+    timezone: ZoneName = Field(
+        default="UTC", description="time zone of the times in messages, such as Europe/Berlin"
+    )
+
+    charts: Switch = Field(
+        default=True, description="whether charts go along where a channel takes pictures"
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the times in messages."""
+        return ZoneInfo(self.timezone)
 
 
 class Retention(BaseModel):
@@ -262,6 +369,21 @@ class Http(BaseModel):
     )
 
 
+class Heartbeat(BaseModel):
+    """A dead man's switch outside that is pinged while all is well here."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra=_heartbeat_schema)
+
+    url: SecretStr = Field(description="what is asked with GET, as ${VARIABLE}")
+    url_file: Text | None = Field(default=None, description="file that holds the URL")
+    url_credential: Text | None = Field(
+        default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+    every: Duration = Field(
+        default=timedelta(minutes=5), ge=timedelta(seconds=10), description="time between pings"
+    )
+
+
 class Web(BaseModel):
     """Where page, metrics and health checks are served."""
 
@@ -286,7 +408,7 @@ class Settings(BaseModel):
     """The whole configuration, with everything that was left out filled in.
 
     In ``keys`` the interval, timeout and rules are those in effect, and the credential is in
-    ``key`` wherever it came from; likewise the ``url`` of channels.
+    ``key`` wherever it came from; likewise the ``url`` of channels and of the heartbeat.
     """
 
     model_config = STRICT
@@ -302,6 +424,9 @@ class Settings(BaseModel):
         default={}, description="by provider or host; default is for all others"
     )
     http: Http = Field(default=Http(), description="how providers are reached")
+    heartbeat: Heartbeat | None = Field(
+        default=None, description="a switch outside that is pinged while all is well; default: none"
+    )
     web: Annotated[Web | None, BeforeValidator(_switched_off)] = Field(
         default=Web(), description="page, metrics and health checks; off: none"
     )
@@ -331,7 +456,12 @@ class Settings(BaseModel):
         return self.model_copy(update={"keys": ()}).with_origin(self.source, frozenset())
 
     def sends_report(self, channel: ChannelSettings) -> bool:
-        """Whether reports go to *channel*: it is named for them, or else is sent info."""
+        """Whether reports go to *channel*: it is named for them, or else is sent info.
+
+        Never to an Alertmanager, which is shown states and takes no messages.
+        """
+        if channel.alertmanager:
+            return False
         named = self.notify.report.channels if self.notify.report else ()
         return channel.name in named if named else Severity.INFO in channel.severities
 

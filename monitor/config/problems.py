@@ -100,10 +100,13 @@ class Findings:
 
 _CREDENTIALS = {
     "keys": ("key", "key_file", "key_credential"),
-    "channels": ("url", "url_file", "url_credential"),
+    "channels": ("url", "url_file", "url_credential", "alertmanager"),
+    "heartbeat": ("url", "url_file", "url_credential"),
 }
 
 
 def _is_credential(path: Path) -> bool:
     """Whether the value at *path* is used for polling or sending only."""
-    return len(path) == 3 and path[2] in _CREDENTIALS.get(str(path[0]), ())  # noqa: PLR2004 - section, position, field
+    section, *rest = path or ("",)
+    fields = [step for step in rest if isinstance(step, str)]  # the others are positions
+    return len(fields) == 1 and fields[0] in _CREDENTIALS.get(str(section), ())

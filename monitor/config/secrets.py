@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 SIZE_LIMIT = 64 * 1024
 """Bytes of a secret's file; the longest credentials in use (service accounts) have a few KiB."""
@@ -21,6 +22,22 @@ _CREDENTIAL = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9_.@-]*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
+class FromEnvironment(str):
+    """A text that holds what a ``${NAME}`` stood for; it is never shown.
+
+    ``values`` is what the variables held, each by itself.
+    """
+
+    __slots__ = ("values",)
+    values: tuple[str, ...]
+
+    def __new__(cls, text: str, values: tuple[str, ...] | None = None) -> Self:
+        """*text*, all of it from one variable unless *values* says otherwise."""
+        self = super().__new__(cls, text)
+        self.values = (text,) if values is None else values
+        return self
+
+
 @dataclass(frozen=True, slots=True)
 class FileSecret:
     """What a file held, and whether every user of the host can read it."""
@@ -29,21 +46,24 @@ class FileSecret:
     world_readable: bool
 
 
-def expand(text: str, environ: Mapping[str, str]) -> str:
+def expand(text: str, environ: Mapping[str, str]) -> FromEnvironment:
     """*text* with every ``${NAME}`` replaced from *environ*; ``$${NAME}`` is a literal ``${NAME}``.
 
     What a variable holds is taken as it is, never looked at again.  Raises ``ValueError`` for a
     variable that is not set or empty, and for other forms such as ``${NAME:-default}``.
     """
+    values: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
         if match[0].startswith("$$"):
             return match[0][1:]
         if not _NAME.fullmatch(match[1]):
             raise ValueError("only ${NAME} is replaced, with a variable's name between the braces")
-        return variable(match[1], environ)
+        values.append(variable(match[1], environ))
+        return values[-1]
 
-    return _REFERENCE.sub(replace, text)
+    expanded = _REFERENCE.sub(replace, text)
+    return FromEnvironment(expanded, tuple(values))
 
 
 def variable(name: str, environ: Mapping[str, str]) -> str:

@@ -10,8 +10,9 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
-from monitor.config.document import FromEnvironment
+from monitor.config.later import is_later
 from monitor.config.problems import Findings, Path
+from monitor.config.secrets import FromEnvironment
 from monitor.providers.base import Name
 
 _WORD = re.compile(r"\w{3,}")
@@ -60,10 +61,15 @@ def report(
         if findings.blames(full):
             continue
         if error["type"] == "extra_forbidden":
-            hint = suggestion(str(path[-1]), fields(full[:-1]))
-            findings.error(full, f"unknown field{hint}", on_name=True)
+            findings.error(full, _unknown(full, fields), on_name=True)
         else:
             findings.error(full, _explain(error, _at(value, path)))
+
+
+def _unknown(path: Path, fields: Callable[[Path], Iterable[str]]) -> str:
+    if is_later(path):
+        return "is not in this version yet"
+    return f"unknown field{suggestion(str(path[-1]), fields(path[:-1]))}"
 
 
 def place(error: ErrorDetails, value: Any) -> Path:
@@ -137,7 +143,9 @@ def _explain(error: ErrorDetails, value: Any) -> str:
 
 def _own_words(message: str, value: Any) -> str:
     """A validator's *message*, unless it repeats something of what a variable held."""
-    if isinstance(value, FromEnvironment) and any(w in message for w in _WORD.findall(value)):
+    texts = value.values() if isinstance(value, Mapping) else (value,)
+    held = (text for text in texts if isinstance(text, FromEnvironment))
+    if any(word in message for text in held for word in _WORD.findall(text)):
         return "is not valid; it comes from the environment, so it is not shown"
     return message
 

@@ -14,6 +14,7 @@ from html import escape
 from typing import ClassVar
 
 from monitor.core import wording
+from monitor.core.charts import chart_file
 from monitor.core.messages import Message
 from monitor.core.model import Severity
 from monitor.core.stories import Story
@@ -24,6 +25,9 @@ TOLD_IN_FULL = 10
 HEADLINE_LENGTH = 300
 VALUE_LENGTH = 400
 """Longest headline and longest fact, in characters before escaping."""
+
+MOST_ACKNOWLEDGED = 10
+"""So many alerts are named in the command that acknowledges them."""
 
 TRAILER_LENGTH = 300
 """Room kept for the words about what was left out, as soon as something is."""
@@ -67,6 +71,12 @@ def render(message: Message, flavour: Flavour, *, limit: int) -> Rendered:
     return _PENS[flavour].render(message, limit)
 
 
+def acknowledge_command(alerts: Sequence[int]) -> str:
+    """What to type to acknowledge *alerts*; empty without any."""
+    numbers = " ".join(str(alert) for alert in alerts[:MOST_ACKNOWLEDGED])
+    return f"credit-monitor ack {numbers}" if numbers else ""
+
+
 def plain(text: str) -> str:
     """*text* in one line, without control characters and halves of characters.
 
@@ -102,16 +112,16 @@ class _Pen(ABC):
     def render(self, message: Message, limit: int) -> Rendered:
         """The message, cut to *limit*."""
         title = plain(message.title)
-        head, tail = self.frame(title)
+        head, tail = self.frame(message, title)
         room = limit - length(head) - length(tail)
         body = self._fit(message, title, room) or self._squeeze(title, room)
         return Rendered(title="" if self.title_in_body else title, body=f"{head}{body}{tail}")
 
     # -- what a flavour looks like ---------------------------------------------------------
 
-    def frame(self, title: str) -> tuple[str, str]:
+    def frame(self, message: Message, title: str) -> tuple[str, str]:
         """What stands before and after everything else."""
-        del title
+        del message, title
         return "", ""
 
     @abstractmethod
@@ -135,6 +145,14 @@ class _Pen(ABC):
         text = self.data(wording.clip(plain(story.title), HEADLINE_LENGTH))
         return f"{MARKS[story.severity]} {self.strong(text)}"
 
+    def command(self, text: str) -> str:
+        """What to type; *text* is ours and has nothing to escape."""
+        return text
+
+    def closing(self, alerts: Sequence[int]) -> str:
+        """How to acknowledge *alerts*, as the last line."""
+        return f"Acknowledge: {self.command(acknowledge_command(alerts))}"
+
     def fact(self, label: str, value: str) -> str:
         """One fact as a line."""
         return f"{self.data(label)}: {self.data(wording.clip(plain(value), VALUE_LENGTH))}"
@@ -149,11 +167,17 @@ class _Pen(ABC):
         """The whole body if there is room; else as much as fits and a word about the rest."""
         opening = [[self.heading(message, title)]] if self.title_in_body else []
         opening += [[self.data(plain(note))] for note in message.notes]
+        if message.body:
+            return self._fit_text(message, opening, room)
         stories = [self._lines(message, number) for number in range(len(message.stories))]
         told = [s if n < TOLD_IN_FULL else s[:1] for n, s in enumerate(stories)]
-        whole = self._join([*opening, *told])
+        closing = [[self.closing(message.acknowledge)]] if message.acknowledge else []
+        whole = self._join([*opening, *told, *closing])
         if told == stories and length(whole) <= room:
             return whole
+        if length(self._join(closing)) > room // 4:
+            closing = []
+        room -= length(self._join(closing)) + self._longest_gap() * len(closing)
         reserve = min(TRAILER_LENGTH, room // 4)
         kept = self._keep([*opening, *told], room - reserve)
         if not kept:
@@ -162,7 +186,40 @@ class _Pen(ABC):
         hidden = [story.name for story in message.stories[len(shown) :]]
         cut = sum(len(a) < len(b) for a, b in zip(shown, stories, strict=False))
         used = length(self._join(kept)) + self._longest_gap()
-        return self._join([*kept, *self._trailer(message, hidden, cut, room - used)])
+        return self._join([*kept, *self._trailer(message, hidden, cut, room - used), *closing])
+
+    def _fit_text(self, message: Message, opening: Sequence[list[str]], room: int) -> str:
+        """The opening and the lines of the body, as far as there is room, in their order."""
+        blocks = [*opening, *self._paragraphs(message.body)]
+        whole = self._join(blocks)
+        if length(whole) <= room:
+            return whole
+        reserve = min(TRAILER_LENGTH, room // 4)
+        kept: list[list[str]] = []
+        left = room - reserve
+        for lines in blocks:
+            fitting: list[str] = []
+            for line in lines:
+                left -= length(self.block([line])) + self._longest_gap()
+                if left < 0:
+                    break
+                fitting.append(line)
+            if fitting:
+                kept.append(fitting)
+            if left < 0:
+                break
+        used = length(self._join(kept)) + self._longest_gap()
+        return self._join([*kept, *self._trailer(message, [], 1, room - used)]) if kept else ""
+
+    def _paragraphs(self, text: str) -> list[list[str]]:
+        """What blank lines part, line by line, each escaped."""
+        parts = [part.splitlines() for part in re.split(r"\n\s*\n", text)]
+        found = [[self.line(plain(line)) for line in part if plain(line)] for part in parts]
+        return [part for part in found if part]
+
+    def line(self, text: str) -> str:
+        """One line of a text of the user's: an address alone can be tapped."""
+        return self.link(text) if _WEB_ADDRESS.fullmatch(text) else self.data(text)
 
     def _lines(self, message: Message, number: int) -> list[str]:
         """One story line by line; the headline of an only story is the title already."""
@@ -247,6 +304,9 @@ class _Telegram(_Pen):
     def strong(self, text: str) -> str:
         return f"<b>{text}</b>"
 
+    def command(self, text: str) -> str:
+        return f"<code>{text}</code>"  # a tap copies it
+
 
 class _Slack(_Pen):
     """mrkdwn of docs.slack.dev/messaging/formatting-message-text.
@@ -266,6 +326,9 @@ class _Slack(_Pen):
     def strong(self, text: str) -> str:
         return f"*{text}*" if text else ""
 
+    def command(self, text: str) -> str:
+        return f"`{text}`"
+
     def link(self, url: str) -> str:
         return f"<{escape(url, quote=False)}>"
 
@@ -281,8 +344,12 @@ class _Email(_Pen):
         rendered = super().render(message, limit)
         return Rendered(title=plain(message.title), body=rendered.body)
 
-    def frame(self, title: str) -> tuple[str, str]:
-        return _EMAIL_HEAD.format(title=escape(title)), _EMAIL_TAIL
+    def frame(self, message: Message, title: str) -> tuple[str, str]:
+        pictures = "".join(
+            _EMAIL_CHART.format(file=chart_file(number), name=escape(plain(chart.name)))
+            for number, chart in enumerate(message.charts, start=1)
+        )
+        return _EMAIL_HEAD.format(title=escape(title)), pictures + _EMAIL_TAIL
 
     def data(self, text: str) -> str:
         return escape(text)
@@ -299,6 +366,12 @@ class _Email(_Pen):
         shown = self.data(wording.clip(plain(value), VALUE_LENGTH))
         name = f'<span style="opacity:.65">{self.data(label)}:</span>'
         return f"<div>{name} <b>{shown}</b></div>"
+
+    def line(self, text: str) -> str:
+        return f"<div>{super().line(text)}</div>"
+
+    def closing(self, alerts: Sequence[int]) -> str:
+        return f'<div style="opacity:.65;font-size:13px">{super().closing(alerts)}</div>'
 
     def link(self, url: str) -> str:
         return f'<div style="margin:4px 0"><a href="{escape(url)}">{escape(url)}</a></div>'
@@ -318,6 +391,10 @@ _EMAIL_HEAD = """\
 font:15px/1.45 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif">
 """
 
+_EMAIL_CHART = """
+<div style="margin:0 0 16px"><img src="cid:{file}" alt="Balance of {name}" width="600" \
+style="max-width:100%;height:auto"></div>"""
+
 _EMAIL_TAIL = """
 <div style="opacity:.65;font-size:13px">Sent by credit-monitor.</div>
 </body></html>
@@ -335,6 +412,9 @@ class _Markdown(_Pen):
 
     def strong(self, text: str) -> str:
         return f"**{text}**"
+
+    def command(self, text: str) -> str:
+        return f"`{text}`"
 
     def link(self, url: str) -> str:
         return f"<{url}>"

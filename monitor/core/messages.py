@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from monitor.core import wording
-from monitor.core.model import DEFAULT_METER, Event, Severity
-from monitor.core.stories import Story, tell
+from monitor.core.charts import Chart
+from monitor.core.model import DEFAULT_METER, Change, Event, Severity
+from monitor.core.stories import NAMES_LENGTH, Story, tell
 
-__all__ = ["Lateness", "Message", "Story", "compose", "decode", "encode", "recall", "trial_message"]
+__all__ = [
+    "Lateness",
+    "Message",
+    "Story",
+    "came_and_went",
+    "compose",
+    "decode",
+    "encode",
+    "fallback_note",
+    "limit_note",
+    "quiet_note",
+    "recall",
+    "trial_message",
+]
 
 LATE_AFTER = timedelta(minutes=1)
 """A message that comes no later than this says nothing about it."""
@@ -27,6 +41,9 @@ class Message:
 
     ``severity`` is the worst of the stories (None: only good news); ``notes`` are about the message
     itself, such as that it comes late; ``source`` is the command that shows what did not fit.
+    ``acknowledge`` are the alerts, worst first, that somebody should take on.  ``body``, if not
+    empty, is plain text in the words of the channel's own template: it is shown in the place of
+    stories and acknowledgement.  ``charts`` go along where the channel takes pictures.
     """
 
     title: str
@@ -34,6 +51,9 @@ class Message:
     stories: tuple[Story, ...]
     notes: tuple[str, ...] = ()
     source: str = "credit-monitor alerts"
+    acknowledge: tuple[int, ...] = ()
+    body: str = ""
+    charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,33 +70,49 @@ def compose(
     now: datetime,
     late: Lateness | None = None,
     timezone: tzinfo = UTC,
+    notes: Sequence[str] = (),
+    held: bool = False,
 ) -> Message:
     """One message that tells *events* as of *now*, worst first, times in *timezone*.
 
-    Events of one subject and meter are one story.  Raises ``ValueError`` without any event.
+    Events of one subject and meter are one story.  *notes* come before the one about lateness.  In
+    a *held* message, alerts that came and went meanwhile are one line instead of stories.  Raises
+    ``ValueError`` without any event.
     """
     if not events:
         raise ValueError("a message needs at least one event")
-    stories = sorted((tell(group, now, timezone) for group in _groups(events)), key=_worst_first)
+    gone = came_and_went(events) if held else frozenset()
+    told = [e for e in events if e.alert_id not in gone] or events
+    stories = sorted((tell(group, now, timezone) for group in _groups(told)), key=_worst_first)
+    over = [_gone_note(events, gone)] if len(told) < len(events) else []
     return Message(
         title=_title(stories),
         severity=stories[0].severity,
         stories=tuple(stories),
-        notes=_notes(late, now, timezone),
+        notes=(*notes, *over, *_lateness_note(late, now, timezone)),
+        acknowledge=_acknowledgeable(told),
     )
 
 
 def encode(message: Message) -> str:
     """*message* as text that :func:`decode` reads, for the time it waits in the outbox."""
-    return json.dumps(asdict(message), separators=(",", ":"), ensure_ascii=False)
+    # Without charts: they are drawn when it is sent.
+    values = asdict(replace(message, charts=()))
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 
 def decode(text: str) -> Message:
     """The message that :func:`encode` wrote; fields that are unknown here are left out."""
     found = _known(Message, json.loads(text))
     stories = [_known(Story, story) for story in found.pop("stories")]
+    read = {
+        "severity": _severity(found["severity"]),
+        "notes": tuple(found["notes"]),
+        "acknowledge": tuple(found.get("acknowledge", ())),
+        "charts": (),
+    }
     return Message(
-        **found | {"severity": _severity(found["severity"]), "notes": tuple(found["notes"])},
+        **found | read,
         stories=tuple(
             Story(
                 **story
@@ -102,7 +138,30 @@ def _severity(word: str | None) -> Severity | None:
 def recall(text: str, now: datetime, late: Lateness | None, timezone: tzinfo = UTC) -> Message:
     """The message of an encoded *text* as it is sent at *now*: with a note if it comes late."""
     message = decode(text)
-    return replace(message, notes=(*message.notes, *_notes(late, now, timezone)))
+    return replace(message, notes=(*message.notes, *_lateness_note(late, now, timezone)))
+
+
+def came_and_went(events: Iterable[Event]) -> frozenset[int]:
+    """The alerts that fired and were resolved within *events*: of them, nothing is left to do.
+
+    What is told of nothing else need not be sent once its time has passed.
+    """
+    changes: dict[int, set[Change]] = {}
+    for event in events:
+        changes.setdefault(event.alert_id, set()).add(event.change)
+    passing = {Change.FIRED, Change.RESOLVED}
+    return frozenset(alert for alert, found in changes.items() if passing <= found)
+
+
+def _acknowledgeable(events: Sequence[Event]) -> tuple[int, ...]:
+    """The alerts of *events* that are open and more than information, worst first."""
+    last = {e.alert_id: e for e in sorted(events, key=lambda e: (e.at, e.id))}
+    waiting = [
+        e
+        for e in last.values()
+        if e.change not in (Change.RESOLVED, Change.OCCURRED) and e.severity is not Severity.INFO
+    ]
+    return tuple(e.alert_id for e in sorted(waiting, key=lambda e: (-e.severity.rank, e.alert_id)))
 
 
 def trial_message(channel: str, *, now: datetime, timezone: tzinfo = UTC) -> Message:
@@ -134,7 +193,34 @@ def _worst_first(story: Story) -> tuple[int, str]:
     return (-1 if story.severity is None else story.severity.rank) * -1, story.name
 
 
-def _notes(late: Lateness | None, now: datetime, timezone: tzinfo) -> tuple[str, ...]:
+# -- notes ----------------------------------------------------------------------------------
+
+
+def fallback_note(channel: str, cause: str) -> str:
+    """Says that *channel* should have told this; *cause* is a sentence without secrets."""
+    why = f": {cause.rstrip('.')}" if cause else ""
+    return f"For channel {channel}, which could not deliver it{why}."
+
+
+def quiet_note(begin: time, end: time) -> str:
+    """Says that a message waited for the end of the channel's quiet hours, in their time zone."""
+    return f"Held during quiet hours from {begin:%H:%M} to {end:%H:%M}."
+
+
+def limit_note(count: int, names: Sequence[str]) -> str:
+    """Says that *count* messages, about these subjects, were held back by the limit per hour."""
+    noun = "message was" if count == 1 else "messages were"
+    about = f": {wording.listing(names, NAMES_LENGTH)}" if names else ""
+    return f"{count} more {noun} held back in this hour{about}."
+
+
+def _gone_note(events: Sequence[Event], gone: Collection[int]) -> str:
+    names = {e.alert_id: f"{e.subject.label} ({e.rule})" for e in events if e.alert_id in gone}
+    listed = wording.listing(list(dict.fromkeys(names.values())), NAMES_LENGTH)
+    return f"Came and went meanwhile: {listed}."
+
+
+def _lateness_note(late: Lateness | None, now: datetime, timezone: tzinfo) -> tuple[str, ...]:
     if late is None or now - late.due_at < LATE_AFTER:
         return ()
     cause = f" ({late.cause.rstrip('.')})" if late.cause else ""
@@ -169,7 +255,8 @@ def _title_of_bad(bad: Sequence[Story]) -> tuple[str, list[str]]:
     if len(bad) == 1:
         return (f"{severity}: ".upper(), [bad[0].headline])
     noun = "keys" if all(s.about_key for s in bad) else "alerts"
-    verb = " need attention" if noun == "keys" else ""
+    still = " still" if all(s.reminder for s in bad) else ""
+    verb = f"{still} need attention" if noun == "keys" else still and " still open"
     return (f"{severity}: ".upper() + f"{len(bad)} {noun}{verb}: ", [s.name for s in bad])
 
 

@@ -232,7 +232,8 @@ class Facts:
 
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
-    ``last_reading_at`` when the balance was last known.
+    ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
+    has fired within the last hour; 0 for one that does not flap.
     """
 
     balance: Decimal | None = None
@@ -247,6 +248,7 @@ class Facts:
     since: datetime | None = None
     keys: tuple[str, ...] = ()
     top_up_url: str = ""
+    fired: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +257,8 @@ class Alert:
 
     ``severity`` is the present one, ``worst`` the worst of the episode; ``severities`` are those
     that the channels were told, so that whoever heard of the trouble hears of its end;
-    ``told_at`` is when they were told last, which is where the time of a reminder counts from.
+    ``told_at`` is when they were told last, which is where the time of a reminder counts from, and
+    ``escalated_at`` when somebody else was told because nobody acknowledged it.
     """
 
     id: int
@@ -270,6 +273,7 @@ class Alert:
     facts: Facts
     severities: tuple[Severity, ...] = ()
     told_at: datetime | None = None
+    escalated_at: datetime | None = None
 
     @property
     def slot(self) -> tuple[str, str, str]:
@@ -334,6 +338,19 @@ class Silence:
     reason: str = ""
     ended_at: datetime | None = None
 
+    @property
+    def scope(self) -> str:
+        """What it is about, such as ``key prod-*, rule low_balance``; ``everything`` without."""
+        named = {
+            "key": self.keys,
+            "account": self.accounts,
+            "provider": self.providers,
+            "rule": self.rules,
+        }
+        return ", ".join(f"{word} {glob}" for word, glob in named.items() if glob != "*") or (
+            "everything"
+        )
+
     def active(self, now: datetime) -> bool:
         """Whether it holds at *now*."""
         return self.created_at <= now < (self.ended_at or self.until)
@@ -364,6 +381,8 @@ class Notification:
     """One message for one channel, with the events it tells.
 
     ``due_at`` ends its group's waiting time; ``next_attempt_at`` is when it may be tried (again).
+    ``handed_to`` is the fallback channel that was told instead, ``note`` what the message of a
+    fallback says about it.
     ``body`` is a whole message (``messages.encode``) where it tells no events: a report.
     """
 
@@ -377,6 +396,8 @@ class Notification:
     attempts: int = 0
     finished_at: datetime | None = None
     error: str = ""
+    handed_to: str = ""
+    note: str = ""
     body: str = ""
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS, ReasonText
-from monitor.core.model import DEFAULT_METER, Change, Event, Facts, Reason, Severity
+from monitor.core.model import DEFAULT_METER, Change, Event, Facts, Reason, Severity, Why
 
 NAMES_LENGTH = 400
 """How much of a list of key names a fact shows."""
@@ -19,14 +19,15 @@ NAMES_LENGTH = 400
 class Story:
     """One subject's news: a headline, facts as (label, value), what to do, and where.
 
-    ``severity`` None marks good news (resolved).  ``name`` is what a person calls the subject.  All
-    texts are plain, not escaped.
+    ``severity`` None marks good news (resolved).  ``name`` is what a person calls the subject;
+    ``reminder`` tells that nothing is new in it.  All texts are plain, not escaped.
     """
 
     headline: str
     severity: Severity | None
     name: str = ""
     about_key: bool = True
+    reminder: bool = False
     topped_up: bool = False
     facts: tuple[tuple[str, str], ...] = ()
     advice: str = ""
@@ -82,12 +83,15 @@ class Voice:
     """How one rule speaks: a headline and advice while open, a clause when it is over.
 
     ``rank`` decides which rule leads the headline among equally severe ones, lowest first.
+    ``still`` begins a reminder; ``tells_length``: the headline itself says how long it lasts.
     """
 
     rank: int
     headline: Callable[[Scene], str]
     over: str
     advice: Callable[[Scene], str]
+    still: str = "still open"
+    tells_length: bool = False
 
 
 def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
@@ -100,6 +104,7 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
     return Story(
         name=name,
         about_key=bool(lead.event.subject.key),
+        reminder=all(e.change is Change.REMINDED for e in events),
         topped_up=lead.event.change is Change.OCCURRED,
         headline=_headline(scenes, events),
         severity=_severity(scenes),
@@ -144,7 +149,7 @@ def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
     over = _over(scenes)
     paid_in = _paid_in(events)
     if _is_open(lead.event):
-        clauses = [voice(lead.event.rule).headline(lead)]
+        clauses = [_opening(lead)]
         if paid_in:
             clauses.append(f"{paid_in} paid in")
         return "; ".join([*clauses, *over])
@@ -154,6 +159,25 @@ def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
     if lead.balance:
         return "; ".join([f"{lead.name} has {lead.balance}", *over])
     return f"{lead.name}: {'; '.join(over)}"
+
+
+def _opening(lead: Scene) -> str:
+    """The headline of what is open; a reminder says first why it comes, and since when it is so."""
+    own = voice(lead.event.rule)
+    text = own.headline(lead)
+    if lead.event.change is not Change.REMINDED:
+        return text
+    reason = _REMINDERS.get(lead.event.why, own.still)
+    if own.tells_length:
+        return f"{reason}: {text}"
+    return f"{reason}: {text}, {wording.since(lead.since, lead.now, lead.timezone)}"
+
+
+_REMINDERS = {
+    Why.SILENCE_OVER: "still open after the silence",
+    Why.UNANSWERED: "nobody has acknowledged",
+}
+"""How a reminder begins; one that comes because its time has come says it in the rule's words."""
 
 
 def _over(scenes: Sequence[Scene]) -> list[str]:
@@ -182,6 +206,7 @@ def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str,
         *_balance_facts(lead, events),
         *_failure_facts(lead),
         ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(scenes)),
+        ("Flapping", _flapping(scenes)),
         ("Course", _course(events, lead.timezone)),
         *_identity_facts(lead),
     ]
@@ -247,9 +272,15 @@ def _duration_fact(scenes: Sequence[Scene]) -> str:
     return f"{wording.span(first.at - first.opened_at)}, since {start}"
 
 
+def _flapping(scenes: Sequence[Scene]) -> str:
+    """That an alert comes and goes, so that nobody takes its latest end for the end."""
+    often = max(scene.facts.fired for scene in scenes)
+    return f"fired {often} times within 1 h" if often > 1 else ""
+
+
 def _course(events: Sequence[Event], timezone: tzinfo) -> str:
     """The steps of a story that took more than one within the message's waiting time."""
-    steps = [e for e in events if e.change is not Change.OCCURRED]
+    steps = [e for e in events if e.change not in (Change.OCCURRED, Change.REMINDED)]
     if len({e.rule for e in steps}) == len(steps):
         return ""
     return ", ".join(
@@ -306,13 +337,17 @@ def _says(text: str) -> Callable[[Scene], str]:
 
 VOICES: dict[str, Voice] = {
     "exhausted": Voice(
-        0, _exhausted, "no longer empty", _says("Top up now: work is refused without credit.")
+        0,
+        _exhausted,
+        "no longer empty",
+        _says("Top up now: work is refused without credit."),
+        "still empty",
     ),
-    "rejected": Voice(1, _rejected, "accepted again", _reason_action),
+    "rejected": Voice(1, _rejected, "accepted again", _reason_action, "still refused"),
     "low_balance": Voice(
-        2, _low_balance, "low balance is over", _says("Top up before it runs out.")
+        2, _low_balance, "low balance is over", _says("Top up before it runs out."), "still low"
     ),
-    "silent": Voice(3, _silent, "answers again", _reason_action),
+    "silent": Voice(3, _silent, "answers again", _reason_action, "still silent", tells_length=True),
     "topped_up": Voice(4, lambda scene: f"{scene.name} topped up", "", _says("")),
 }
 """One line per rule; a test holds the table complete."""

@@ -6,8 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
+from monitor.core.model import Suppression
+
 MAX_DECIMALS = 4
 """Decimals shown of an amount from one up; of a smaller one, as many significant digits."""
+
+SUPPRESSIONS = {
+    Suppression.SILENCED: "silenced",
+    Suppression.INHIBITED: "not sent, another alert tells it",
+    Suppression.QUIET: "held during quiet hours",
+    Suppression.LIMITED: "held, the channel had its fill for this hour",
+}
+"""Why a channel was not told, or not yet."""
 
 _CURRENCY_LENGTH = 3  # ISO 4217 codes such as USD or CNY
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -83,6 +93,13 @@ def clock(at: datetime, timezone: tzinfo) -> str:
     if not name[:1].isalpha():  # zones without an abbreviation call themselves "+03"
         name = f"UTC{name}"
     return f"{local:%Y-%m-%d %H:%M} {name}"
+
+
+def since(at: datetime, now: datetime, timezone: tzinfo) -> str:
+    """Since when and for how long, short: ``since 14:02 CEST, 6 h``; with the date if not today."""
+    text = clock(at, timezone)
+    same_day = at.astimezone(timezone).date() == now.astimezone(timezone).date()
+    return f"since {text.partition(' ')[2] if same_day else text}, {span(now - at)}"
 
 
 def moment(at: datetime, now: datetime, timezone: tzinfo) -> str:

@@ -11,22 +11,32 @@ import difflib
 import functools
 import logging
 import re
+import smtplib
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import apprise
+from apprise.attachment.memory import AttachMemory
 from apprise.manager_plugins import NotificationManager
+from apprise.plugins.slack import SlackMode
 
 from monitor.core import wording
+from monitor.core.charts import chart_file
 from monitor.core.markup import Flavour, Rendered, render
 from monitor.core.messages import Message
 from monitor.core.model import Severity
 from monitor.delivery.base import Delivery, Outcome
+from monitor.delivery.charts import draw
 from monitor.delivery.outcome import judge, scrubber
-from monitor.delivery.wire import listen
+from monitor.delivery.wire import Answer, Heard, listen
 from monitor.delivery.worker import StuckError, Worker
+
+log = logging.getLogger(__name__)
 
 SOCKET_SHARE = 0.8
 """A socket gives up after this share of the time for a send, so that the cause is known."""
@@ -47,6 +57,21 @@ _FORMATS = {
 
 _EXACT = {"tgram": Flavour.TELEGRAM, "slack": Flavour.SLACK}
 """Services whose own markup we write ourselves; Apprise hands it on untouched."""
+
+FREQUENT_SERVICES = {
+    "discord": "discord",
+    "json": "custom_json",
+    "jsons": "custom_json",
+    "mailto": "email",
+    "mailtos": "email",
+    "ntfy": "ntfy",
+    "ntfys": "ntfy",
+    "pagerduty": "pagerduty",
+    "slack": "slack",
+    "tgram": "telegram",
+}
+"""The modules in ``apprise.plugins`` of frequent services, so that they can be loaded alone."""
+_MAIL = ("mailto", "mailtos")
 
 _TYPES = {
     Severity.CRITICAL: apprise.NotifyType.FAILURE,
@@ -104,6 +129,7 @@ def load_target(url: str) -> Any:
 
     Raises ``ValueError`` with a sentence, free of secrets, that says what is wrong with the URL.
     """
+    _load_plugins(url)
     with _listening_to_complaints() as complaints:
         plugin = apprise.Apprise.instantiate(url, asset=_ASSET)
     if plugin is None:
@@ -117,11 +143,32 @@ def load_target(url: str) -> Any:
     return plugin
 
 
-def _why_unusable(url: str) -> str:
+def _load_plugins(url: str) -> None:
+    """Have Apprise load the plugin of *url*, or all where it is not known which one that is.
+
+    Left alone, it loads its 140 plugins at the first URL: 19 MB and 0.12 s that one of them does
+    not need.  ``load_modules`` imports from ``apprise.plugins`` what is in a folder by name.
+    """
+    manager: Any = NotificationManager()  # type: ignore[no-untyped-call]  # Apprise is untyped here
+    scheme = _scheme(url)
+    module = FREQUENT_SERVICES.get(scheme)
+    if module is not None and not (manager and scheme in manager):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, module).touch()
+            manager.load_modules(path=folder)
+    if module is None or scheme not in manager:
+        manager.load_modules()  # at once when they are loaded
+
+
+def _scheme(url: str) -> str:
     match = re.match(r"\s*([a-z0-9]{1,20})://", url, re.IGNORECASE)
-    if match is None:
+    return match[1].lower() if match else ""
+
+
+def _why_unusable(url: str) -> str:
+    scheme = _scheme(url)
+    if not scheme:
         return "an Apprise URL begins with its service, such as mailtos:// or slack://"
-    scheme = match[1].lower()
     if scheme in ("http", "https"):
         return "this web address belongs to no known service; for a webhook of yours use jsons://"
     manager: Any = NotificationManager()  # type: ignore[no-untyped-call]  # Apprise is untyped here
@@ -151,12 +198,35 @@ def _require_one_target(plugin: Any) -> None:
 # -- sending --------------------------------------------------------------------------------
 
 
+_TAKEN = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\s*,.*?"(?:ts|message_id)"\s*:', re.DOTALL)
+"""How Slack (chat.postMessage) and Telegram (sendMessage) answer once they show a message."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a send met with so far; another thread looks at it when the time is over."""
+
+    with_chart: bool = False
+    heard: Heard = field(default_factory=list)
+
+    def text_is_out(self) -> bool:
+        """Whether only the chart of a chat message can be missing: the text must not come twice."""
+        answers = [each for each in list(self.heard) if isinstance(each, Answer)]
+        return self.with_chart and any(_TAKEN.match(answer.body) for answer in answers)
+
+    def chart_is_to_blame(self) -> bool:
+        """Whether a mail server refused a mail that it might take without its picture."""
+        content = (smtplib.SMTPDataError, smtplib.SMTPSenderRefused)
+        return self.with_chart and any(isinstance(each, content) for each in self.heard)
+
+
 class AppriseSender:
     """Sends through one Apprise URL, in threads of its own, each send bounded in time."""
 
     def __init__(self, url: str, *, name: str, timeout: float) -> None:
         """Raises ``ValueError`` like :func:`load_target`."""
         self._url = url
+        self._name = name
         self._timeout = timeout
         self._scrub = scrubber(url)
         self._worker: Worker[Delivery] = Worker(name)
@@ -164,9 +234,12 @@ class AppriseSender:
 
     async def send(self, message: Message) -> Delivery:
         """Send *message*; what takes longer than the timeout is abandoned and may be retried."""
+        progress = _Progress()
         try:
-            return await self._worker.run(lambda: self._deliver(message), self._timeout)
+            return await self._worker.run(lambda: self._deliver(message, progress), self._timeout)
         except TimeoutError:
+            if progress.text_is_out():
+                return Delivery(outcome=Outcome.DELIVERED)
             return Delivery(
                 outcome=Outcome.RETRY, detail=f"not delivered within {self._timeout:g} s"
             )
@@ -176,14 +249,31 @@ class AppriseSender:
     async def close(self) -> None:
         """Nothing to let go of: a thread that still hangs ends with the process."""
 
-    def _deliver(self, message: Message) -> Delivery:
-        """Send in this thread.  A plugin is built for every send: an abandoned one may still run.
+    def _deliver(self, message: Message, progress: _Progress) -> Delivery:
+        """Send in this thread, with charts where the service takes them, else without."""
+        delivery = self._attempt(message, progress)
+        if delivery.outcome is Outcome.DELIVERED:
+            return delivery
+        if progress.text_is_out():
+            log.warning("channel %s: the message went out without its chart", self._name)
+            return Delivery(outcome=Outcome.DELIVERED)
+        if progress.chart_is_to_blame():
+            log.warning("channel %s: refused a mail with a chart; sent without", self._name)
+            return self._attempt(replace(message, charts=()), progress)
+        return delivery
+
+    def _attempt(self, message: Message, progress: _Progress) -> Delivery:
+        """One try.  A plugin is built for each: an abandoned one may still run.
 
         Plugins are foreign code that may raise anything, hence the broad except.
         """
         with listen() as heard:
+            progress.heard = heard
             try:
-                delivered = bool(_prepare(load_target(self._url), message, self._timeout)())
+                plugin = load_target(self._url)
+                message, pictures = _illustrated(plugin, message)
+                progress.with_chart = bool(pictures)
+                delivered = bool(_prepare(plugin, message, self._timeout, pictures)())
             except Exception as error:  # noqa: BLE001 - foreign code; see the docstring
                 heard.append(error)
                 delivered = False
@@ -192,11 +282,32 @@ class AppriseSender:
         return judge(heard, self._scrub)
 
 
-def _prepare(plugin: Any, message: Message, timeout: float) -> Callable[[], object]:
+def _takes_charts(plugin: Any) -> bool:
+    """Whether a picture can go along: mail shows it in place, Slack only takes files of bots."""
+    if plugin.schema == "slack":
+        return bool(plugin.mode == SlackMode.BOT)
+    return plugin.schema in (*_MAIL, "tgram")
+
+
+def _illustrated(plugin: Any, message: Message) -> tuple[Message, Any]:
+    """*message* with those of its charts that could be drawn, and their pictures (None: none)."""
+    if not message.charts or not _takes_charts(plugin):
+        return replace(message, charts=()), None
+    drawn = [(chart, png) for chart in message.charts if (png := draw(chart)) is not None]
+    pictures = apprise.AppriseAttachment(asset=_ASSET)
+    make: Any = AttachMemory  # Apprise is untyped here
+    for number, (_, png) in enumerate(drawn, start=1):
+        pictures.add(make(png, name=chart_file(number), mimetype="image/png"))
+    return replace(message, charts=tuple(chart for chart, _ in drawn)), pictures or None
+
+
+def _prepare(
+    plugin: Any, message: Message, timeout: float, pictures: Any = None
+) -> Callable[[], object]:
     """The call that sends *message* through *plugin*."""
     plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout * SOCKET_SHARE
     plugin.request_rate_per_sec = 0  # pacing is the outbox's business, and 429 tells it
-    if plugin.schema in ("mailto", "mailtos"):
+    if plugin.schema in _MAIL:
         plugin.headers.setdefault("Auto-Submitted", "auto-generated")  # RFC 3834: no auto-replies
     flavour = flavour_of(plugin)
     rendered = _render(plugin, flavour, message)
@@ -207,9 +318,22 @@ def _prepare(plugin: Any, message: Message, timeout: float) -> Callable[[], obje
         notify_type=_TYPES[message.severity],
         body_format=_FORMATS[flavour],
     )
+    if plugin.schema == "tgram" and pictures:
+        return functools.partial(_text_then_pictures, plugin, call.keywords, pictures)
+    if pictures:
+        plugin.inline = flavour is Flavour.EMAIL
+        call.keywords["attach"] = pictures
     if plugin.schema in _EXACT:  # what notify() would do last, without a conversion before it
         return functools.partial(plugin.send, **call.keywords, body_passthrough=False)
     return call
+
+
+def _text_then_pictures(plugin: Any, message: dict[str, Any], pictures: Any) -> bool:
+    """Telegram's captions hold a quarter of a message, so the pictures follow the text."""
+    if not plugin.send(**message, body_passthrough=False):
+        return False
+    only = {"body": "", "title": "", "body_passthrough": False, "attach": pictures}
+    return bool(plugin.send(**{**message, **only}))
 
 
 def flavour_of(plugin: Any) -> Flavour:

@@ -10,16 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.clock import Clock
 from monitor.core.messages import Lateness, Message, recall
-from monitor.core.model import Attempt, Event, Notification, NotificationState
+from monitor.core.model import (
+    Attempt,
+    Event,
+    Notification,
+    NotificationState,
+    Severity,
+    Suppressed,
+    Suppression,
+)
 from monitor.delivery.base import Delivery, Outcome, Sender
 from monitor.store.base import Changes
 
@@ -30,6 +40,7 @@ LONGEST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 LATE_AFTER = timedelta(minutes=1)
 """A message that leaves this long after its time says so."""
+HOUR = 3600.0
 MAX_TOGETHER = 200
 """After a channel's outage at most this many notifications are told in one message."""
 
@@ -48,10 +59,17 @@ class OutboxListener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxPolicy:
-    """How long one attempt may take (real time), and how long a notification matters."""
+    """How long one attempt may take (real time), and how long a notification matters.
+
+    ``fallbacks`` names the channel that is told what another one refuses, or has failed to take for
+    ``fallback_after``; ``limits`` are messages per hour and channel.
+    """
 
     timeout: timedelta
     give_up_after: timedelta
+    fallback_after: timedelta = timedelta(minutes=15)
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,18 +79,22 @@ class _Entry:
     notification: Notification
     events: dict[int, Event]
     ready_at: float
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxContext:
     """What every channel's worker needs from outside.
 
-    ``settle`` closes the groups of notifications and waits until they are recorded; ``record``
-    takes what became of them; ``recall`` brings back the message of a notification that tells no
-    events.
+    ``compose`` makes a message of events, with notes about the message itself; ``hand_over`` makes
+    the notification that tells another channel what this one did not take; ``settle`` closes the
+    groups of notifications and waits until they are recorded; ``record`` takes what became of them;
+    ``illustrate`` adds charts to a message, if there are to be any;
+    ``recall`` brings back the message of a notification that tells no events.
     """
 
-    compose: Callable[[Sequence[Event], datetime, Lateness | None], Message]
+    compose: Callable[[Sequence[Event], datetime, Lateness | None, Sequence[str]], Message]
+    hand_over: Callable[[Notification, str, str], Notification]
     settle: Callable[[Iterable[int]], Awaitable[None]]
     record: Callable[[Changes], None]
     listener: OutboxListener
@@ -80,6 +102,7 @@ class OutboxContext:
     clock: Clock
     rng: random.Random
     recall: Callable[[str, datetime, Lateness | None], Message] = recall
+    illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None
 
 
 def retry_delay(attempts: int, retry_after: timedelta | None, jitter: float) -> timedelta:
@@ -123,12 +146,39 @@ def conclude(
     return after, "retry"
 
 
+Accept = Callable[[Iterable[Notification], Iterable[Event]], None]
+
+
+class Quota:
+    """How many messages a channel takes in an hour; critical ones may be twice as many.
+
+    Times are monotonic seconds.  It counts from the start of the process.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._sent: deque[float] = deque(maxlen=2 * limit if limit else 1)
+
+    def count(self, at: float) -> None:
+        """A message has been taken at *at*."""
+        self._sent.append(at)
+
+    def free_at(self, *, critical: bool) -> float:
+        """When the next message may leave; what has passed means now."""
+        allowed = (self.limit or 0) * (2 if critical else 1)
+        if not allowed or len(self._sent) < allowed:
+            return 0.0
+        return self._sent[-allowed] + HOUR
+
+
 class Outbox:
     """Accepts notifications once they are recorded and brings them to their channels."""
 
     def __init__(self, senders: Mapping[str, Sender], context: OutboxContext) -> None:
         self._context = context
-        self._workers = {name: _Channel(name, sender, context) for name, sender in senders.items()}
+        self._workers = {
+            name: _Channel(name, sender, context, self.accept) for name, sender in senders.items()
+        }
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -155,6 +205,13 @@ class Outbox:
         """Per channel: how many notifications wait, and the age of the oldest in seconds."""
         return {name: worker.pending() for name, worker in self._workers.items()}
 
+    def lag(self) -> dict[str, float]:
+        """Per channel: real seconds by which its worker is late; infinite if it does not work.
+
+        Waiting for a service that is down is not late.
+        """
+        return {name: worker.lag() for name, worker in self._workers.items()}
+
     async def stop(self, seconds: float) -> None:
         """Stop; sends under way get *seconds* (real), what is left waits for the next start."""
         await asyncio.gather(*(worker.stop(seconds) for worker in self._workers.values()))
@@ -173,9 +230,12 @@ class Outbox:
 class _Channel:
     """One channel's worker: one message at a time, everything that waits in one message."""
 
-    def __init__(self, name: str, sender: Sender, context: OutboxContext) -> None:
+    def __init__(self, name: str, sender: Sender, context: OutboxContext, accept: Accept) -> None:
         self.name = name
         self.entries: dict[int, _Entry] = {}
+        self._accept_elsewhere = accept
+        self._fallback = context.policy.fallbacks.get(name, "")
+        self._quota = Quota(context.policy.limits.get(name))
         self._sender = sender
         self._context = context
         self._clock = context.clock
@@ -183,6 +243,7 @@ class _Channel:
         self._stopping = False
         self._paused_until = 0.0
         self._failing = False
+        self._broken = False
         self._apart = False  # after a refusal of several, each is tried alone
         self._task: asyncio.Task[None] | None = None
 
@@ -207,6 +268,12 @@ class _Channel:
         oldest = (self._clock.now() - min(created)).total_seconds() if created else 0.0
         return len(created), max(0.0, oldest)
 
+    def lag(self) -> float:
+        if self._broken or self._task is None or self._task.done():
+            return math.inf
+        wait = self._next_wait()
+        return 0.0 if wait is None else max(0.0, self._clock.real(-wait))
+
     async def stop(self, seconds: float) -> None:
         self._stopping = True
         self._wake.set()
@@ -228,20 +295,64 @@ class _Channel:
                 continue
             try:
                 await self._send_ready()
+                self._broken = False
             except Exception:
                 log.exception("channel %s: internal error, trying again in a minute", self.name)
+                self._broken = True
                 self._paused_until = self._clock.monotonic() + 60
 
     def _next_wait(self) -> float | None:
         """Seconds until something may be sent; None when nothing waits."""
         if not self.entries:
             return None
-        first = min(entry.ready_at for entry in self.entries.values())
+        self._note_limited()
+        first = min(self._may_leave_at(entry) for entry in self.entries.values())
         return max(first, self._paused_until) - self._clock.monotonic()
 
+    def _may_leave_at(self, entry: _Entry) -> float:
+        return max(entry.ready_at, self._free_at(entry))
+
+    def _free_at(self, entry: _Entry) -> float:
+        if entry.notification.body:
+            return 0.0  # a report is no alert: the limit does not cover it
+        return self._quota.free_at(critical=_is_critical(entry))
+
+    def _note_limited(self) -> None:
+        """Record of what is due that the channel has had its fill."""
+        now, changes = self._clock.monotonic(), Changes()
+        for entry in self.entries.values():
+            if entry.limited or entry.ready_at > now or self._may_leave_at(entry) <= now:
+                continue
+            entry.limited = True
+            changes.suppressed += [
+                Suppressed(
+                    event_id=event_id,
+                    channel=self.name,
+                    at=self._clock.now(),
+                    reason=Suppression.LIMITED,
+                )
+                for event_id in entry.events
+            ]
+        if changes:
+            log.warning(
+                "channel %s: more than %s messages an hour, holding back",
+                self.name,
+                self._quota.limit,
+            )
+            self._context.record(changes)
+
     def _ready(self) -> list[_Entry]:
+        """What goes out now, oldest first: what is due, and with it all that has failed before.
+
+        Otherwise "resolved" could arrive while "fired" still sits out a longer backoff.
+        """
         now = self._clock.monotonic()
-        ready = [e for e in self.entries.values() if e.ready_at <= now]
+        ready = [
+            entry
+            for entry in self.entries.values()
+            if self._may_leave_at(entry) <= now
+            or (entry.notification.attempts and self._free_at(entry) <= now)
+        ]
         ready.sort(key=lambda e: (e.notification.due_at, e.notification.id))
         if ready and ready[0].notification.body:
             return ready[:1]
@@ -253,7 +364,7 @@ class _Channel:
         entries = self._ready()
         await self._context.settle([e.notification.id for e in entries])
         began, now = time.monotonic(), self._clock.now()
-        delivery = await self._deliver(self._message(entries, now))
+        delivery = await self._deliver(*self._message(entries, now))
         took = timedelta(seconds=time.monotonic() - began)
         if delivery.outcome is Outcome.REFUSED and len(entries) > 1:
             self._apart = True  # one bad message must not take the others with it
@@ -262,15 +373,29 @@ class _Channel:
         self._log(delivery)
         self._conclude(entries, delivery, took)
 
-    def _message(self, entries: Sequence[_Entry], now: datetime) -> Message:
-        """What the entries tell, as one message; one that has a body is always alone."""
-        late = _lateness(entries, now)
-        if entries[0].notification.body:
-            return self._context.recall(entries[0].notification.body, now, late)
+    def _message(self, entries: Sequence[_Entry], now: datetime) -> tuple[Message, list[Event]]:
+        """What the entries tell, as one message, and its events; a stored message is alone."""
+        late, notes = _lateness(entries, now), self._notes(entries)
+        body = entries[0].notification.body
+        if body:
+            message = self._context.recall(body, now, late)
+            return replace(message, notes=(*notes, *message.notes)), []
         events = {e.id: e for entry in entries for e in entry.events.values()}
-        return self._context.compose(sorted(events.values(), key=lambda e: e.id), now, late)
+        told = sorted(events.values(), key=lambda e: e.id)
+        return self._context.compose(told, now, late, notes), told
 
-    async def _deliver(self, message: Message) -> Delivery:
+    def _notes(self, entries: Sequence[_Entry]) -> list[str]:
+        """What the message says about itself: whose it was, and what was held back."""
+        notes = list(dict.fromkeys(e.notification.note for e in entries if e.notification.note))
+        held = sum(entry.limited for entry in entries)
+        if held:
+            word = "notification was" if held == 1 else "notifications were"
+            notes.append(f"{held} {word} held back: more than {self._quota.limit} messages an hour")
+        return notes
+
+    async def _deliver(self, message: Message, events: Sequence[Event]) -> Delivery:
+        if events:
+            message = await self._illustrated(message, events)
         try:
             async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
                 return await self._sender.send(message)
@@ -280,9 +405,20 @@ class _Channel:
             log.error("channel %s: internal error %s", self.name, type(error).__name__)
             return Delivery(outcome=Outcome.RETRY, detail=f"internal error {type(error).__name__}")
 
+    async def _illustrated(self, message: Message, events: Sequence[Event]) -> Message:
+        if self._context.illustrate is None:
+            return message
+        try:
+            return await self._context.illustrate(message, events)
+        except Exception:  # boundary: no fault of a chart keeps its message back
+            log.exception("channel %s: internal error, sending without charts", self.name)
+            return message
+
     def _conclude(self, entries: list[_Entry], delivery: Delivery, took: timedelta) -> None:
         now, changes = self._clock.now(), Changes()
         jitter = self._context.rng.random()
+        if delivery.outcome is Outcome.DELIVERED and not entries[0].notification.body:
+            self._quota.count(self._clock.monotonic())
         for entry in entries:
             before = entry.notification
             after, outcome = conclude(
@@ -292,6 +428,7 @@ class _Channel:
                 give_up_after=self._context.policy.give_up_after,
                 jitter=jitter,
             )
+            after = self._handed_over(entry, after, now, changes)
             changes.notifications.append(after)
             changes.attempts.append(
                 Attempt(
@@ -309,6 +446,27 @@ class _Channel:
                 self._context.listener.notification_delay(self.name, max(0.0, late))
             self._move(entry, after, now)
         self._context.record(changes)
+
+    def _handed_over(
+        self, entry: _Entry, after: Notification, now: datetime, changes: Changes
+    ) -> Notification:
+        """*after*, and the fallback told of it where this channel has refused or failed too long.
+
+        A channel that only fails goes on being tried; the fallback is told once.
+        """
+        delivered = after.state is NotificationState.DELIVERED
+        failing = now - after.due_at >= self._context.policy.fallback_after
+        refused = after.state is NotificationState.DEAD
+        if not self._fallback or after.handed_to or delivered or not (refused or failing):
+            return after
+        note = f"for channel {self.name}, which {'refuses' if refused else 'fails'}: {after.error}"
+        handed = self._context.hand_over(replace(after, error=""), self._fallback, note)
+        handed = replace(
+            handed, state=NotificationState.PENDING, finished_at=None, next_attempt_at=now
+        )
+        changes.notifications.append(handed)
+        self._accept_elsewhere([handed], entry.events.values())
+        return replace(after, handed_to=self._fallback)
 
     def _move(self, entry: _Entry, after: Notification, now: datetime) -> None:
         if after.state is not NotificationState.PENDING:
@@ -334,13 +492,20 @@ class _Channel:
             log.warning("channel %s: cannot deliver, retrying: %s", self.name, delivery.detail)
 
 
+def _is_critical(entry: _Entry) -> bool:
+    return any(event.severity is Severity.CRITICAL for event in entry.events.values())
+
+
 def _seconds(notification: Notification) -> float:
     return (notification.due_at - notification.created_at).total_seconds()
 
 
 def _lateness(entries: Sequence[_Entry], now: datetime) -> Lateness | None:
     """Whether, how much and why a message comes late; the oldest notification decides."""
-    first = min(entries, key=lambda e: e.notification.due_at).notification
+    own = [e for e in entries if not e.limited and not e.notification.note]
+    if not own:
+        return None  # a note says why
+    first = min(own, key=lambda e: e.notification.due_at).notification
     if now - first.due_at < LATE_AFTER:
         return None
     return Lateness(due_at=first.due_at, cause=first.error or "credit-monitor was not running")

@@ -44,6 +44,8 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._outbox = _OutboxCollector()
         self._registry.register(self._outbox)
+        self._heartbeat = _HeartbeatCollector()
+        self._registry.register(self._heartbeat)
         ProcessCollector(registry=self._registry)
         build = Info("credit_monitor_build", "Version of credit-monitor.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})
@@ -140,6 +142,10 @@ class Metrics:
         """The store refused or did not answer."""
         self._store_errors.inc()
 
+    def heartbeat(self, at: datetime) -> None:
+        """A ping of the heartbeat was taken at *at*."""
+        self._heartbeat.at = at
+
     def config_reload(self, ok: bool, at: datetime) -> None:  # noqa: FBT001 - the one thing it says
         """A configuration was read at *at*; *ok*: it is the one in use now."""
         self._reload_successful.set(int(ok))
@@ -156,6 +162,22 @@ class Metrics:
             encoded: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
             return encoded
         return generate_text(self._registry)
+
+
+class _HeartbeatCollector(Collector):
+    """When the last ping was taken; no sample before the first, as 0 would be a time too."""
+
+    def __init__(self) -> None:
+        self.at: datetime | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "credit_monitor_heartbeat_last_success_timestamp_seconds",
+            "When the last ping of the heartbeat was taken, as Unix time.",
+        )
+        if self.at is not None:
+            family.add_metric((), self.at.timestamp())
+        yield family
 
 
 class _OutboxCollector(Collector):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -28,7 +28,7 @@ class Auth:
 
     kind: Literal["bearer", "basic", "header", "query", "none"]
     name: str = ""
-    prefix: str = ""
+    prefix: str = field(default="", repr=False)
 
     def headers(self, key: str) -> dict[str, str]:
         """The headers that carry *key*."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
 
 from monitor.core.fields import STRICT, Duration
 from monitor.core.rules import Rules
@@ -117,10 +117,36 @@ class KeySettings(BaseModel):
     )
     rules: Rules = Field(default=Rules(), description="over the rules below, field by field")
 
+    _sent: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """What variables stood for in the url, headers and body: as secret as the credential."""
+        return self._sent
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that is never shown, of whatever is told about this key."""
+        key = (self.key.get_secret_value(),) if self.key else ()
+        return (*key, *self.sent)
+
+    def with_secrets(self, sent: tuple[str, ...]) -> Self:
+        """The same key, knowing what its url, headers and body hold from variables."""
+        if not sent:
+            return self
+        copy = self.model_copy()
+        copy._sent = sent  # noqa: SLF001 - our own private attribute
+        return copy
+
     @property
     def top_up_url(self) -> str:
         """Where a person buys credit for this key; empty where nobody documents a page."""
         return ""
+
+    @property
+    def origin(self) -> str:
+        """What fails together with this key, and has one alert then: the provider, or a site."""
+        return self.provider
 
     def build(self) -> Provider:
         """The provider that polls this key."""

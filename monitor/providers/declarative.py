@@ -7,7 +7,7 @@ failure, and which amounts it holds (:class:`MeterRule`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from monitor.core.fields import STRICT, parse_amount
 from monitor.core.model import DEFAULT_METER, MeterReading, Reason
 from monitor.providers.auth import HEADER_NAME, Auth
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo, Secret
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
+from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
 from monitor.providers.expressions import Expression, product
 from monitor.providers.json_values import ExpressionError, MissingError
 from monitor.providers.judge import Words, check_status, try_decode, waiting_time
@@ -50,6 +50,12 @@ def _header_names(headers: object) -> object:
         if name.lower() in _FRAMING:
             raise ValueError(f"the header {name} is set by the HTTP library")
     return headers
+
+
+def _document(value: object) -> object:
+    if not isinstance(value, dict | list | None):
+        raise ValueError("must be a mapping or a list")  # noqa: TRY004 - pydantic wants ValueError
+    return value
 
 
 def _factor(value: object) -> Decimal:
@@ -157,7 +163,7 @@ class JsonKey(KeySettings, MeterRule):
     """A key of an endpoint that the configuration describes."""
 
     provider: Literal["json"] = Field(description="any endpoint that answers JSON")
-    url: Url = Field(description="address that answers with the balance")
+    url: Url = Field(repr=False, description="address that answers with the balance")
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
     )
@@ -165,8 +171,8 @@ class JsonKey(KeySettings, MeterRule):
     headers: Annotated[dict[str, Secret], BeforeValidator(_header_names)] = Field(
         default={}, description="further headers; their values are treated as secrets"
     )
-    body: dict[str, Any] | list[Any] | None = Field(
-        default=None, description="JSON that is sent, with method POST"
+    body: Annotated[dict[str, Any] | list[Any] | None, BeforeValidator(_document)] = Field(
+        default=None, repr=False, description="JSON that is sent, with method POST"
     )
     auth: Auth = Field(
         default=Auth("bearer"),
@@ -186,6 +192,20 @@ class JsonKey(KeySettings, MeterRule):
             raise ValueError("a body needs method: POST")
         return self
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Also the halves of ``user:password``; values of headers, with and without a scheme."""
+        halves = self.key.get_secret_value().split(":") if self.key else []
+        headers = [value.get_secret_value() for value in self.headers.values()]
+        behind_scheme = [value.partition(" ")[2] for value in headers]
+        found = (*super().secrets, *halves, *headers, *behind_scheme)
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    @property
+    def origin(self) -> str:
+        """The site: ``json`` itself is no service."""
+        return site_of(self.url)
+
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a needed key."""
         key = self.key.get_secret_value() if self.key else ""
@@ -195,7 +215,7 @@ class JsonKey(KeySettings, MeterRule):
             host=host_of(self.url),
             request=self._request(key),
             timeout=self.timeout.total_seconds(),
-            secrets=tuple(_secrets(key, self.headers)),
+            secrets=self.secrets,
             success=self.success,
             failures=self.failures,
             meters=(self,),
@@ -206,7 +226,7 @@ class JsonKey(KeySettings, MeterRule):
         body = None
         if self.body is not None:
             headers = {"Content-Type": "application/json", **headers}
-            body = json.dumps(self.body).encode()
+            body = _json(self.body).encode()
         return Request(
             self.method,
             self.auth.url(self.url, key),
@@ -216,10 +236,14 @@ class JsonKey(KeySettings, MeterRule):
         )
 
 
-def _secrets(key: str, headers: Mapping[str, Secret]) -> Iterator[str]:
-    """What never may be shown: the key, both halves of ``user:password``, header values."""
-    yield from filter(None, (key, *key.split(":")))
-    yield from (value.get_secret_value() for value in headers.values())
+def _json(value: Any) -> str:
+    """*value* as JSON; a Decimal is written digit by digit, as no float could be."""
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}: {_json(each)}" for name, each in value.items())
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether *host* is this machine by name or address; never asks the resolver."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -55,6 +57,11 @@ def plain_http_allowed(host: str, allowed: str) -> bool:
 def host_of(url: str) -> str:
     """The host of *url* in lower case, empty if there is none."""
     return urlsplit(url).hostname or ""
+
+
+def site_of(url: str) -> str:
+    """Host and, where it is given, port of *url* in lower case: what is up or down as one."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def check_url(url: str) -> str:

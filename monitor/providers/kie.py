@@ -8,6 +8,7 @@ Source: https://docs.kie.ai/common-api/get-account-credits
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
@@ -16,7 +17,7 @@ from pydantic import Field, model_validator
 
 from monitor.core.model import MeterReading, Reason
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of
+from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
 from monitor.providers.judge import (
     LONGEST_WAIT,
     Words,
@@ -78,7 +79,7 @@ class KieKey(KeySettings):
     """A key of kie.ai, or of a service of the same shape under another ``url``."""
 
     provider: Literal["kie"] = Field(default="kie", description="kie.ai")
-    url: Url = Field(default=BASE_URL, description="base address of the API")
+    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
     )
@@ -93,6 +94,11 @@ class KieKey(KeySettings):
         """kie.ai's page for buying credits; unknown for a service under another address."""
         return INFO.top_up_url if host_of(self.url) == host_of(BASE_URL) else ""
 
+    @property
+    def origin(self) -> str:
+        """kie.ai, or the site of another service of its shape, which is down by itself."""
+        return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
+
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
         if self.key is None:
@@ -100,6 +106,7 @@ class KieKey(KeySettings):
         return KieProvider(
             self.url,
             self.key.get_secret_value(),
+            secrets=self.sent,
             timeout=self.timeout.total_seconds(),
             plain_http_host=self.allow_plain_http,
         )
@@ -107,20 +114,16 @@ class KieKey(KeySettings):
 
 @dataclass(frozen=True, slots=True)
 class KieProvider:
-    """Reads the credits of one kie.ai account, or of a service of the same shape."""
+    """Reads the credits of one kie.ai account, or of a service of the same shape.
 
-    url: str
+    The request is made anew for every poll: kept, those of 10,000 keys would hold 5 MB.
+    """
+
+    url: str = field(repr=False)
     key: str = field(repr=False)
     timeout: float
     plain_http_host: str = ""
-    _request: Request = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        request = Request(
-            "GET", self.url.rstrip("/") + PATH, headers, plain_http_host=self.plain_http_host
-        )
-        object.__setattr__(self, "_request", request)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def limit_group(self) -> str:
@@ -129,14 +132,24 @@ class KieProvider:
 
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """The account's balance as the one meter; raises :class:`PollError`."""
-        answer = await http.fetch(self._request, timeout=self.timeout)
-        return (judge(answer, self.key),)
+        answer = await http.fetch(self._request(), timeout=self.timeout)
+        return (self.judge(answer),)
+
+    def _request(self) -> Request:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        return Request(
+            "GET", self.url.rstrip("/") + PATH, headers, plain_http_host=self.plain_http_host
+        )
+
+    def judge(self, answer: Answer) -> MeterReading:
+        """The balance in *answer*; raises :class:`PollError`, whose text is free of secrets."""
+        return judge(answer, (self.key, *self.secrets))
 
 
-def judge(answer: Answer, key: str) -> MeterReading:
-    """The balance in *answer*; raises :class:`PollError`, whose text is free of *key*."""
+def judge(answer: Answer, secrets: Iterable[str]) -> MeterReading:
+    """The balance in *answer*; raises :class:`PollError`, whose text is free of *secrets*."""
     document, unreadable = try_decode(answer.body)
-    words = Words(document, [key])
+    words = Words(document, secrets)
     members = document if isinstance(document, dict) else {}
     code = _number(members.get("code"))
     if code is not None and code != _SUCCESS:

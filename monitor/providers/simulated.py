@@ -28,7 +28,7 @@ class SimulatedKey(KeySettings):
     """An account of the simulator at ``url``."""
 
     provider: Literal["simulated"] = Field(description="simulated provider")
-    url: Url = Field(description="base address of the simulator, on loopback")
+    url: Url = Field(repr=False, description="base address of the simulator, on loopback")
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
@@ -38,4 +38,5 @@ class SimulatedKey(KeySettings):
     def build(self) -> Provider:
         """The provider that polls this key: kie.ai's, at the simulator's address."""
         token = self.key.get_secret_value() if self.key else self.name
-        return KieProvider(self.url, token, timeout=self.timeout.total_seconds())
+        seconds = self.timeout.total_seconds()
+        return KieProvider(self.url, token, secrets=self.sent, timeout=seconds)

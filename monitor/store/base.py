@@ -13,6 +13,7 @@ from typing import Protocol
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    Ack,
     Alert,
     Attempt,
     Event,
@@ -22,6 +23,7 @@ from monitor.core.model import (
     NotificationState,
     Outage,
     Sample,
+    Silence,
     Suppressed,
 )
 
@@ -108,7 +110,9 @@ class Snapshot:
     """All that the daemon needs to go on where the last one stopped.
 
     ``alerts`` are the open ones, ``notifications`` the pending ones with ``events`` they tell,
-    ``runs`` the newest sample of each (key, meter), ``outages`` the newest of each key.
+    ``runs`` the newest sample of each (key, meter), ``outages`` the newest of each key,
+    ``silences`` those that nobody has ended (the time of some may have run out, which the store
+    has no clock to tell), ``acks`` those of the open alerts.
     """
 
     keys: tuple[StoredKey, ...] = ()
@@ -118,6 +122,8 @@ class Snapshot:
     alerts: tuple[Alert, ...] = ()
     notifications: tuple[Notification, ...] = ()
     events: tuple[Event, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    acks: tuple[Ack, ...] = ()
     last_alert_id: int = 0
     last_event_id: int = 0
     last_notification_id: int = 0
@@ -204,6 +210,37 @@ class Store(Protocol):
 
     def revive(self, notification_ids: Sequence[int], now: datetime) -> int:
         """Make these dead notifications pending again, due *now*; returns how many were."""
+        ...
+
+    def add_silence(self, silence: Silence) -> Silence:
+        """Keep a new silence; returns it with the identity that the store gave it."""
+        ...
+
+    def end_silence(self, silence_ids: Sequence[int], at: datetime) -> int:
+        """End those of these silences that are not over *at*; returns how many were ended."""
+        ...
+
+    def silences(
+        self, *, active_at: datetime | None = None, limit: int | None = None
+    ) -> list[Silence]:
+        """Silences, newest first: those that hold at *active_at*, or all kept."""
+        ...
+
+    def acknowledge(
+        self, alert_ids: Sequence[int], at: datetime, by: str, reason: str
+    ) -> list[int]:
+        """Acknowledge those of these alerts that are open; returns which, by number.
+
+        An acknowledgement replaces an earlier one of the same alert.
+        """
+        ...
+
+    def acks(self, alert_ids: Sequence[int]) -> list[Ack]:
+        """The acknowledgements of these alerts, by alert."""
+        ...
+
+    def suppressed(self, event_ids: Sequence[int]) -> list[Suppressed]:
+        """What channels were not told of these events, by event, time and channel."""
         ...
 
     def ping(self) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    Ack,
     Alert,
     Attempt,
     Event,
@@ -23,7 +24,9 @@ from monitor.core.model import (
     Reason,
     Sample,
     Severity,
+    Silence,
     Subject,
+    Suppressed,
 )
 from monitor.store.base import StoredKey, StoredLedger, StoredReport
 from monitor.store.columns import MICROSECOND, from_micros, to_micros
@@ -212,18 +215,22 @@ _FACTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "since": (to_micros, from_micros),
     "keys": (list, tuple),
     "top_up_url": (str, str),
+    "fired": (int, int),
 }
 """How each field of :class:`Facts` enters JSON and comes back; a test keeps it complete."""
 
 
+_NO_FACTS = Facts()
+
+
 def encode_facts(facts: Facts) -> str:
-    """Facts as JSON; what is empty (None, "" or no keys) is left out."""
+    """Facts as JSON; what is empty (as it is where it does not apply) is left out."""
     found = {name: getattr(facts, name) for name in _FACTS}
     return _json(
         {
             name: _FACTS[name][0](value)
             for name, value in found.items()
-            if value is not None and value not in ("", ())
+            if value != getattr(_NO_FACTS, name)
         }
     )
 
@@ -255,6 +262,8 @@ def alert_row(alert: Alert) -> Bind:
         "resolved_at": alert.resolved_at,
         "facts": encode_facts(alert.facts),
         "severities": ",".join(alert.severities),
+        "told_at": alert.told_at,
+        "escalated_at": alert.escalated_at,
     }
 
 
@@ -272,6 +281,8 @@ def alert_of(row: Row[Any]) -> Alert:
         resolved_at=row.resolved_at,
         facts=decode_facts(row.facts),
         severities=tuple(Severity(word) for word in row.severities.split(",") if word),
+        told_at=row.told_at,
+        escalated_at=row.escalated_at,
     )
 
 
@@ -321,6 +332,8 @@ def notification_row(notification: Notification) -> Bind:
         "attempts": notification.attempts,
         "finished_at": notification.finished_at,
         "error": notification.error,
+        "handed_to": notification.handed_to,
+        "note": notification.note,
     }
 
 
@@ -338,6 +351,8 @@ def notification_of(row: Row[Any], event_ids: tuple[int, ...], body: str = "") -
         finished_at=row.finished_at,
         error=row.error,
         body=body,
+        handed_to=row.handed_to,
+        note=row.note,
     )
 
 
@@ -388,3 +403,60 @@ def report_of(row: Row[Any]) -> StoredReport:
         period_end=row.period_end,
         enqueued_at=row.enqueued_at,
     )
+
+
+def silence_row(silence: Silence) -> Bind:
+    """A row of ``silences`` without its identity, which the store gives out."""
+    return {
+        "keys": silence.keys,
+        "accounts": silence.accounts,
+        "providers": silence.providers,
+        "rules": silence.rules,
+        "created_at": silence.created_at,
+        "until": silence.until,
+        "author": silence.by,
+        "reason": silence.reason,
+        "ended_at": silence.ended_at,
+    }
+
+
+def silence_of(row: Row[Any]) -> Silence:
+    """The silence of a row of ``silences``."""
+    # Not row.keys: that is a method of the row.
+    return Silence(
+        id=row.id,
+        keys=row._mapping["keys"],  # noqa: SLF001 - the public name of a row as a mapping
+        accounts=row.accounts,
+        providers=row.providers,
+        rules=row.rules,
+        created_at=row.created_at,
+        until=row.until,
+        by=row.author,
+        reason=row.reason,
+        ended_at=row.ended_at,
+    )
+
+
+def ack_row(ack: Ack) -> Bind:
+    """A row of ``acks``."""
+    return {"alert_id": ack.alert_id, "at": ack.at, "author": ack.by, "reason": ack.reason}
+
+
+def ack_of(row: Row[Any]) -> Ack:
+    """The acknowledgement of a row of ``acks``."""
+    return Ack(alert_id=row.alert_id, at=row.at, by=row.author, reason=row.reason)
+
+
+def suppressed_row(suppressed: Suppressed) -> Bind:
+    """A row of ``suppressions``."""
+    return {
+        "event_id": suppressed.event_id,
+        "channel": suppressed.channel,
+        "reason": suppressed.reason,
+        "at": suppressed.at,
+    }
+
+
+def suppressed_of(row: Row[Any]) -> Suppressed:
+    """What a row of ``suppressions`` says."""
+    return Suppressed(event_id=row.event_id, channel=row.channel, at=row.at, reason=row.reason)

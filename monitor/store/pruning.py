@@ -1,4 +1,4 @@
-"""Retention of records: closed alerts, what was sent about them, and outages.
+"""Retention of records: closed alerts, what was sent about them, outages, and silences.
 
 The newest of each kind stays, so that no identity is given out twice.  An alert stays as long as
 a notification that tells of it, a notification as long as it is pending.
@@ -15,7 +15,7 @@ from monitor.store import schema
 from monitor.store.base import Retention
 
 RECORDS_PER_CALL = 500
-"""Alerts, notifications and outages dropped in one call, of each."""
+"""Alerts, notifications, outages and silences dropped in one call, of each."""
 
 EVERY = timedelta(hours=1)
 """Records are few, and looking for old ones reads whole tables: now and then is enough."""
@@ -36,6 +36,7 @@ class Pruner:
             _prune_notifications(connection, cutoff),
             _prune_alerts(connection, cutoff),
             _prune_outages(connection, cutoff),
+            _prune_silences(connection, cutoff),
         )
         self._due = now if max(counts) == RECORDS_PER_CALL else now + EVERY
 
@@ -66,6 +67,10 @@ def _prune_alerts(connection: Connection, cutoff: datetime) -> int:
         ~needed,
     )
     ids = list(connection.scalars(old.order_by(table.id).limit(RECORDS_PER_CALL)))
+    of_these = select(events.id).where(events.alert_id.in_(ids))
+    suppressions = schema.suppressions
+    connection.execute(delete(suppressions).where(suppressions.c.event_id.in_(of_these)))
+    _delete(connection, schema.acks.c.alert_id, ids)
     _delete(connection, events.alert_id, ids)
     _delete(connection, table.id, ids)
     return len(ids)
@@ -79,6 +84,17 @@ def _prune_outages(connection: Connection, cutoff: datetime) -> int:
     if found:
         connection.execute(delete(schema.outages).where(tuple_(table.key, table.at).in_(found)))
     return len(found)
+
+
+def _prune_silences(connection: Connection, cutoff: datetime) -> int:
+    table = schema.silences.c
+    old = select(table.id).where(
+        func.coalesce(table.ended_at, table.until) < cutoff,
+        table.id < select(func.max(schema.silences.alias().c.id)).scalar_subquery(),
+    )
+    ids = list(connection.scalars(old.order_by(table.id).limit(RECORDS_PER_CALL)))
+    _delete(connection, table.id, ids)
+    return len(ids)
 
 
 def _delete(connection: Connection, column: Column[int], ids: list[int]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, and_, func, select
 
 from monitor.core.model import (
+    Ack,
     Alert,
     Attempt,
     Event,
@@ -18,6 +19,8 @@ from monitor.core.model import (
     NotificationState,
     Outage,
     Sample,
+    Silence,
+    Suppressed,
 )
 from monitor.store import codec, schema
 from monitor.store.base import Snapshot, StoredKey, StoredLedger
@@ -38,6 +41,8 @@ def snapshot(connection: Connection) -> Snapshot:
         alerts=tuple(alerts(connection, only_open=True, limit=None)),
         notifications=tuple(pending),
         events=tuple(events_by_id(connection, told)),
+        silences=tuple(_silences_not_ended(connection)),
+        acks=tuple(_acks_of_open_alerts(connection)),
         last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
         last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,
         last_notification_id=connection.scalar(select(func.max(schema.notifications.c.id))) or 0,
@@ -198,6 +203,49 @@ def attempts(connection: Connection, notification_ids: Sequence[int]) -> list[At
     rows = _having(connection, select(table), table.c.notification_id, notification_ids)
     found = [codec.attempt_of(row) for row in rows]
     return sorted(found, key=lambda a: (a.at, a.notification_id, a.number))
+
+
+def silences(
+    connection: Connection, active_at: datetime | None, limit: int | None
+) -> list[Silence]:
+    """Silences, newest first; only those that hold at *active_at* unless it is None."""
+    table = schema.silences.c
+    statement = select(schema.silences).order_by(table.id.desc()).limit(limit)
+    if active_at is not None:
+        over_at = func.coalesce(table.ended_at, table.until)
+        statement = statement.where(table.created_at <= active_at, over_at > active_at)
+    return [codec.silence_of(row) for row in connection.execute(statement)]
+
+
+def _silences_not_ended(connection: Connection) -> list[Silence]:
+    table = schema.silences.c
+    statement = select(schema.silences).where(table.ended_at.is_(None)).order_by(table.id.desc())
+    return [codec.silence_of(row) for row in connection.execute(statement)]
+
+
+def acks(connection: Connection, alert_ids: Sequence[int]) -> list[Ack]:
+    """The acknowledgements of these alerts, by alert."""
+    rows = _having(connection, select(schema.acks), schema.acks.c.alert_id, alert_ids)
+    return sorted((codec.ack_of(row) for row in rows), key=lambda ack: ack.alert_id)
+
+
+def _acks_of_open_alerts(connection: Connection) -> list[Ack]:
+    table, alert = schema.acks, schema.alerts.c
+    statement = (
+        select(table)
+        .join(schema.alerts, alert.id == table.c.alert_id)
+        .where(alert.resolved_at.is_(None))
+        .order_by(table.c.alert_id)
+    )
+    return [codec.ack_of(row) for row in connection.execute(statement)]
+
+
+def suppressed(connection: Connection, event_ids: Sequence[int]) -> list[Suppressed]:
+    """What channels were not told of these events, by event, time and channel."""
+    table = schema.suppressions
+    rows = _having(connection, select(table), table.c.event_id, event_ids)
+    found = [codec.suppressed_of(row) for row in rows]
+    return sorted(found, key=lambda s: (s.event_id, s.at, s.channel, s.reason))
 
 
 def _having(

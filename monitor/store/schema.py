@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from monitor.core.model import Change, NotificationState, Reason, Severity, Why
+from monitor.core.model import Change, NotificationState, Reason, Severity, Suppression, Why
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
 HEAD = "credit_monitor_0003"
@@ -128,6 +128,8 @@ alerts = Table(
     Column("resolved_at", Moment),
     Column("facts", Words, nullable=False),
     Column("severities", Words, nullable=False),
+    Column("told_at", Moment),
+    Column("escalated_at", Moment),
 )
 Index(
     "alerts_open",
@@ -163,6 +165,8 @@ notifications = Table(
     Column("attempts", Count, nullable=False),
     Column("finished_at", Moment),
     Column("error", Words, nullable=False),
+    Column("handed_to", Words, nullable=False, server_default=""),
+    Column("note", Words, nullable=False, server_default=""),
 )
 
 notification_events = Table(
@@ -204,3 +208,39 @@ reports = Table(
     Column("enqueued_at", Moment),
 )
 """Which reports were given to the outbox, so that a restart neither repeats nor skips one."""
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("keys", Words, nullable=False),
+    Column("accounts", Words, nullable=False),
+    Column("providers", Words, nullable=False),
+    Column("rules", Words, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("ended_at", Moment),
+)
+"""The only table whose identities the database gives out: any process may add a silence."""
+
+acks = Table(
+    "acks",
+    metadata,
+    Column("alert_id", Identity, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("event_id", Identity, primary_key=True, autoincrement=False),
+    Column("channel", Words, primary_key=True),
+    Column("reason", Choice(Suppression), primary_key=True),
+    Column("at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Which events a channel (all where empty) was not told, or later than others."""

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from sqlalchemy import Connection, Engine, text
 
 from monitor.core.model import (
+    Ack,
     Alert,
     Attempt,
     Event,
@@ -18,6 +19,8 @@ from monitor.core.model import (
     NotificationState,
     Outage,
     Sample,
+    Silence,
+    Suppressed,
 )
 from monitor.store import periods, reading, writing
 from monitor.store.address import Address
@@ -172,6 +175,40 @@ class SqlStore:
         """Make these dead notifications pending again, due *now*; returns how many were."""
         with self._write() as connection:
             return writing.revive(connection, notification_ids, now)
+
+    def add_silence(self, silence: Silence) -> Silence:
+        """Keep a new silence; returns it with the identity that the store gave it."""
+        with self._write() as connection:
+            return writing.add_silence(connection, silence)
+
+    def end_silence(self, silence_ids: Sequence[int], at: datetime) -> int:
+        """End those of these silences that are not over *at*; returns how many were ended."""
+        with self._write() as connection:
+            return writing.end_silence(connection, silence_ids, at)
+
+    def silences(
+        self, *, active_at: datetime | None = None, limit: int | None = None
+    ) -> list[Silence]:
+        """Silences, newest first: those that hold at *active_at*, or all kept."""
+        with self._read() as connection:
+            return reading.silences(connection, active_at, limit)
+
+    def acknowledge(
+        self, alert_ids: Sequence[int], at: datetime, by: str, reason: str
+    ) -> list[int]:
+        """Acknowledge those of these alerts that are open; returns which, by number."""
+        with self._write() as connection:
+            return self._writing.acknowledge(connection, alert_ids, at, by, reason)
+
+    def acks(self, alert_ids: Sequence[int]) -> list[Ack]:
+        """The acknowledgements of these alerts, by alert."""
+        with self._read() as connection:
+            return reading.acks(connection, alert_ids)
+
+    def suppressed(self, event_ids: Sequence[int]) -> list[Suppressed]:
+        """What channels were not told of these events, by event, time and channel."""
+        with self._read() as connection:
+            return reading.suppressed(connection, event_ids)
 
     def ping(self) -> None:
         """Raise :class:`StoreError` unless the store answers."""

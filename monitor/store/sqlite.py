@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 
@@ -95,11 +95,12 @@ class SqliteBackend:
 
     def _connect_to_read(self) -> sqlite3.Connection:
         """Read beside a daemon; where the directory forbids that and no daemon runs, without."""
+        connection = self._connect("ro")
         try:
-            connection = self._connect("ro")
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
-        except sqlite3.OperationalError:
-            if self._beside("-wal").exists():
+        except sqlite3.Error as error:
+            connection.close()
+            if not isinstance(error, sqlite3.OperationalError) or self._beside("-wal").exists():
                 raise
             connection = self._connect("ro&immutable=1")
         return connection
@@ -192,7 +193,7 @@ class SqliteBackend:
         driver.set_progress_handler(
             lambda: time.monotonic() > deadline, _STEPS_PER_LOOK_AT_THE_CLOCK
         )
-        tables = [table.name for table in schema.metadata.tables.values()]
+        tables = inspect(connection).get_table_names()  # an older store has fewer than `schema`
         try:
             for table in sorted(tables, key=lambda name: name == schema.samples.name):
                 self._check_table(connection, table)

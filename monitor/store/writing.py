@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from monitor.core.model import Notification, NotificationState
+from monitor.core.model import Ack, Notification, NotificationState, Silence
 from monitor.store import codec, schema
 from monitor.store.base import Changes
 from monitor.store.codec import Bind
@@ -70,6 +70,17 @@ class Writer:
             self._put(connection, table, rows)
         notifications = {n.id: n for changes in batch for n in changes.notifications}
         self._put_notifications(connection, list(notifications.values()))
+
+    def acknowledge(
+        self, connection: Connection, alert_ids: Sequence[int], at: datetime, by: str, reason: str
+    ) -> list[int]:
+        """Acknowledge those of these alerts that are open; returns which, by number."""
+        table = schema.alerts.c
+        still_open = select(table.id).where(table.id.in_(alert_ids), table.resolved_at.is_(None))
+        found = sorted(connection.scalars(still_open))
+        acks = [Ack(alert_id=number, at=at, by=by, reason=reason) for number in found]
+        self._put(connection, schema.acks, [codec.ack_row(ack) for ack in acks])
+        return found
 
     def _put(self, connection: Connection, table: Table, rows: list[Bind]) -> None:
         if rows:
@@ -142,6 +153,10 @@ def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
     yield schema.attempts, [codec.attempt_row(x) for x in attempts.values()]
     reports = {(x.kind, x.period_start): x for changes in batch for x in changes.reports}
     yield schema.reports, [codec.report_row(x) for x in reports.values()]
+    suppressed = {
+        (x.event_id, x.channel, x.reason): x for changes in batch for x in changes.suppressed
+    }
+    yield schema.suppressions, [codec.suppressed_row(x) for x in suppressed.values()]
 
 
 def _upsert(table: Table, dialect: str, columns: Sequence[str] = ()) -> Insert:
@@ -168,5 +183,24 @@ def revive(connection: Connection, notification_ids: Sequence[int], now: datetim
             next_attempt_at=now,
             finished_at=None,
         )
+    )
+    return connection.execute(statement).rowcount
+
+
+def add_silence(connection: Connection, silence: Silence) -> Silence:
+    """Keep a new silence; the database gives it its identity."""
+    table = schema.silences
+    added = connection.execute(insert(table), codec.silence_row(silence))
+    (number,) = added.inserted_primary_key or (None,)
+    return codec.silence_of(connection.execute(select(table).where(table.c.id == number)).one())
+
+
+def end_silence(connection: Connection, silence_ids: Sequence[int], at: datetime) -> int:
+    """End those of these silences that are not over *at*; returns how many were ended."""
+    table = schema.silences
+    statement = (
+        update(table)
+        .where(table.c.id.in_(silence_ids), table.c.ended_at.is_(None), table.c.until > at)
+        .values(ended_at=at)
     )
     return connection.execute(statement).rowcount

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from monitor.core import curves
 from monitor.core.model import Outage, Sample
 
 WIDTH = 720
@@ -16,8 +16,6 @@ HEIGHT = 200
 
 _GAP_SHARE = 50
 """Without a reading for this part of the whole time the line is broken off."""
-
-_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 Point = tuple[float, float]
 
@@ -80,10 +78,10 @@ def draw(
     amounts = [s.balance for s in samples if s.balance is not None]
     if not amounts or since >= until:
         return None
-    low, high = _range(min(amounts), max(amounts))
+    low, high = curves.round_range(min(amounts), max(amounts))
     scale = _Scale(since, until, low, high)
     longest = max(3 * interval, (until - since) / _GAP_SHARE)
-    strokes = (_thinned(_points(run, scale)) for run in _runs(samples, longest))
+    strokes = (_thinned(_points(run, scale)) for run in curves.runs(samples, longest))
     return Chart(
         line=" ".join(_path(stroke) for stroke in strokes),
         gaps=tuple(_gap(outage, scale) for outage in outages),
@@ -92,43 +90,10 @@ def draw(
             for severity, amount in thresholds
             if low < amount < high
         ),
-        top=_decimal(high),
-        middle=_decimal((high + low) / 2),
-        bottom=_decimal(low),
+        top=curves.grid_amount(high),
+        middle=curves.grid_amount((high + low) / 2),
+        bottom=curves.grid_amount(low),
     )
-
-
-def _range(lowest: Decimal, highest: Decimal) -> tuple[float, float]:
-    """Round ends that hold all amounts, and zero."""
-    high = _round_up(max(0.0, float(highest)))
-    low = -_round_up(max(0.0, -float(lowest)))
-    return (low, high) if high > low else (0.0, 1.0)
-
-
-def _round_up(amount: float) -> float:
-    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, ... from *amount* up; 0 stays 0."""
-    if amount <= 0:
-        return 0.0
-    unit: float = 10.0 ** math.floor(math.log10(amount))
-    return next((unit * step for step in _STEPS if unit * step >= amount), unit * _STEPS[-1])
-
-
-def _decimal(value: float) -> Decimal:
-    return Decimal(f"{value:.12g}")
-
-
-def _runs(samples: Iterable[Sample], longest: timedelta) -> Iterator[list[Sample]]:
-    """Samples with amounts, split where readings are missing."""
-    run: list[Sample] = []
-    for sample in samples:
-        is_broken = bool(run) and sample.at - run[-1].until > longest
-        if run and (is_broken or sample.balance is None):
-            yield run
-            run = []
-        if sample.balance is not None:
-            run.append(sample)
-    if run:
-        yield run
 
 
 def _points(run: Iterable[Sample], scale: _Scale) -> Iterator[Point]:

@@ -98,6 +98,7 @@ class Pages:
         watched = live.watched
         overview = present.overview(self._context.world, [live], now)
         history = queries.key_history(store, watched.name, since, now)
+        since = history.began if history else since
         found = queries.alerts(store, limit=ALERTS_SEARCHED)
         key = overview.keys[0]
         return {
@@ -121,13 +122,14 @@ class Pages:
         return await self._page(partial(self._alerts, self._problems()))
 
     def _alerts(self, problems: list[str]) -> dict[str, Any]:
-        store = self._context.store
+        store, now = self._context.store, self._context.clock.now()
         states = (NotificationState.DEAD, NotificationState.PENDING)
         found: tuple[AlertRecord, ...] = queries.alerts(store, limit=ALERTS_SHOWN)
         return {
             "template": "alerts.html",
-            "now": self._context.clock.now(),
+            "now": now,
             "problems": problems,
+            "silences": store.silences(active_at=now),
             "open": queries.alerts(store, only_open=True, limit=ALERTS_SHOWN),
             "past": [a for a in found if a.alert.resolved_at is not None],
             "undelivered": queries.notifications(store, states=states, limit=UNDELIVERED_SHOWN),
@@ -171,7 +173,7 @@ def _charts(
             chart.draw(
                 meter.points,
                 history.outages,
-                since=history.since,
+                since=history.began,
                 until=history.until,
                 interval=watched.interval,
                 thresholds=_thresholds(watched, references.get(meter.meter)),

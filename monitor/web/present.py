@@ -51,6 +51,8 @@ def overview(
         keys=[_stored(live) for live in shown],
         ledgers=[ledger for live in shown for ledger in _ledgers(world, live)],
         open_alerts=sorted(world.alerts.values(), key=lambda alert: alert.id, reverse=True),
+        acks=list(world.acks.values()),
+        silences=[silence for silence in world.silences if silence.active(now)],
     )
     some = assemble(present, notifications, now, [live.watched for live in shown])
     polls = [

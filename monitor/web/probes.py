@@ -36,6 +36,7 @@ class Probes:
         try:
             await self._reader.run(self._context.store.ping)
         except StoreError as error:
-            problems.append(f"store: {error}")
+            if not any(str(error) in problem for problem in problems):
+                problems.append(str(error))
         body = {"ready": not problems, "problems": problems}
         return JSONResponse(body, status_code=503 if problems else 200)

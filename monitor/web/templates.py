@@ -39,6 +39,7 @@ class Templates:
             change=_change,
             telling=_telling,
             delivery=_delivery,
+            suppression=wording.SUPPRESSIONS.__getitem__,
             rule=_rule,
         )
 
@@ -87,6 +88,7 @@ _CHANGES = {
     Change.EASED: "better",
     Change.RESOLVED: "over",
     Change.OCCURRED: "happened",
+    Change.REMINDED: "still open",
 }
 
 

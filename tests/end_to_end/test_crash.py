@@ -21,10 +21,18 @@ from support.process import Hook, Process
 
 from monitor.providers.simulator import Account, SimulatedServer
 
-KILLS = 50
+LIVES = 2
+"""Stores that are killed side by side, each with a provider and receivers of its own."""
+
+KILLS = 25
+"""Kills of each of them."""
+
 KEYS = [f"key{number:02}" for number in range(24)]
 GRACE = 1.5
-"""Seconds between a message's arrival and the record of it: a kill in between may repeat it."""
+"""Seconds between a message's arrival and the record of it: a kill in between may repeat it.
+
+For a machine on which a start takes a second; on one that is busier everything takes longer.
+"""
 
 TOLD = re.compile(r"(key\d\d)(?: has (?:only )?50 credits| topped up)")
 
@@ -64,47 +72,89 @@ def told(messages: list[tuple[float, str]]) -> dict[str, list[float]]:
 
 
 @pytest.mark.timeout(900)
-async def test_nothing_is_lost_and_nothing_told_twice_over_fifty_kills(tmp_path: Path) -> None:
-    rng = random.Random(20261121)
+async def test_nothing_is_lost_and_nothing_told_twice_over_fifty_kills(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async with asyncio.TaskGroup() as lives:
+        for number in range(LIVES):
+            lives.create_task(live(20261121 + number, tmp_path_factory.mktemp("life")))
+
+
+async def live(seed: int, home: Path) -> None:
+    """The life of one store, and what its receivers were told."""
+    rng = random.Random(seed)
     accounts = [Account(token=f"sk-{key}", balance=Decimal(5000)) for key in KEYS]
-    config = tmp_path / "config.yaml"
+    config = home / "config.yaml"
     mailbox = Mailbox()
     kills: list[float] = []
+    slowest_start = 1.0
     falls = dict(zip(KEYS, sorted(rng.uniform(2, KILLS - 2) for _ in KEYS), strict=True))
     async with SimulatedServer(accounts) as provider, Hook() as hook:
         with smtp_server(mailbox) as smtp:
-            config.write_text(configuration(provider.url, hook.port, smtp, tmp_path))
+            config.write_text(configuration(provider.url, hook.port, smtp, home))
             for number in range(KILLS):
                 hook.delay = rng.choice((0.0, 0.0, 0.3))
-                process = Process("run", "--config", str(config), home=tmp_path)
+                process = Process("run", "--config", str(config), home=home)
                 await process.start()
-                await asyncio.sleep(rng.uniform(0.2, 2.6))
-                for key in KEYS:
-                    account = provider.accounts[f"sk-{key}"]
-                    if falls[key] <= number < falls[key] + 1:
-                        account.balance = Decimal(50)
-                    elif falls[key] + 12 <= number < falls[key] + 13:
-                        account.balance = Decimal(5050)
+                slowest_start = max(slowest_start, await let_live(process, rng))
+                move(provider, falls, number)
                 await asyncio.sleep(rng.uniform(0.0, 1.2))
                 kills.append(time.monotonic())
                 await process.kill()
             hook.delay = 0.0
-            await run_to_the_end(config, tmp_path, hook, mailbox)
+            await run_to_the_end(config, home, hook, mailbox)
     expected = {f"{k} low" for k in KEYS} | {f"{k} up" for k in KEYS if falls[k] + 12 < KILLS - 1}
-    record = await alerts_on_record(config, tmp_path)
-    for name, got in (
-        ("hook", [(t, f"{b['title']}\n{b['message']}") for t, b in hook.got]),
-        ("mail", mailbox.got),
-    ):
-        arrived = told(got)
-        assert expected <= set(arrived), f"{name} lost {expected - set(arrived)}"
-        for what, times in arrived.items():
-            for repeated in times[:-1]:
-                assert any(repeated <= kill <= repeated + GRACE for kill in kills), (
-                    f"{name} was told {what} twice without a kill in between"
-                )
-    fired = [a["subject"]["key"] for a in record if a["rule"] == "low_balance"]
+    hooked = [(at, f"{body['title']}\n{body['message']}") for at, body in hook.got]
+    for name, got in (("hook", hooked), ("mail", mailbox.got)):
+        judge(name, told(got), expected, kills, GRACE * slowest_start)
+    fired = [a["subject"]["key"] for a in await alerts_on_record(config, home) if is_low(a)]
     assert sorted(fired) == KEYS, "one episode per key, whatever happened to the process"
+
+
+async def let_live(process: Process, rng: random.Random) -> float:
+    """How many seconds the start took.
+
+    Sometimes it is not even waited for; a slow machine makes neither case more frequent.
+    """
+    if rng.random() < 0.3:
+        await asyncio.sleep(rng.uniform(0.0, 0.8))
+        return 0.0
+    started = time.monotonic()
+    await process.until("watching")
+    seconds = time.monotonic() - started
+    await asyncio.sleep(rng.uniform(0.0, 1.6))
+    return seconds
+
+
+def move(provider: SimulatedServer, falls: dict[str, float], number: int) -> None:
+    """Let the balances fall, and twelve kills later rise, whose turn is before kill *number*."""
+    for key in KEYS:
+        account = provider.accounts[f"sk-{key}"]
+        if falls[key] <= number < falls[key] + 1:
+            account.balance = Decimal(50)
+        elif falls[key] + 12 <= number < falls[key] + 13:
+            account.balance = Decimal(5050)
+
+
+def judge(
+    name: str,
+    arrived: dict[str, list[float]],
+    expected: set[str],
+    kills: list[float],
+    grace: float,
+) -> None:
+    """All that was expected arrived, and again only where a kill came before the record of it."""
+    assert expected <= set(arrived), f"{name} lost {expected - set(arrived)}"
+    for what, times in arrived.items():
+        for repeated in times[:-1]:
+            assert any(repeated <= kill <= repeated + grace for kill in kills), (
+                f"{name} was told {what} at {times}, but the kill that may explain it is not"
+                f" within {grace:.1f} s of the first: {kills}"
+            )
+
+
+def is_low(alert: dict[str, Any]) -> bool:
+    return bool(alert["rule"] == "low_balance")
 
 
 async def run_to_the_end(config: Path, home: Path, hook: Hook, mailbox: Mailbox) -> None:

@@ -147,6 +147,7 @@ def answer_for_the_internet(run: Run) -> None:
     run.proxy.answer("api.kie.ai", run.kie)
     run.proxy.answer("hooks.slack.com", run.slack)
     run.proxy.answer("slack.com", run.bot)
+    run.proxy.answer("files.slack.com", lambda request: Reply(body=run.bot.upload(request)))
     run.proxy.answer("api.telegram.org", run.telegram)
 
 
@@ -173,6 +174,7 @@ async def operate(run: Run) -> None:
     await until(lambda: "90.25" in str(run.slack.messages))
     await until(lambda: "90.25" in str(run.bot.messages))
     await until(lambda: "90.25" in str(run.telegram.messages))
+    await until(lambda: run.telegram.photos and run.bot.shown)
     run.pages = {path: await asyncio.to_thread(fetch, page[0] + path) for path in PAGES}
     for command in COMMANDS:
         run.commands[" ".join(command)] = await run_program(
@@ -262,6 +264,18 @@ def test_mail_has_a_subject_that_says_it_and_both_kinds_of_body(run: Run) -> Non
     words.feed(html.get_content())
     assert "90.25 credits" in words.text
     assert mails[0].get_body(("plain",)) is not None
+
+
+def test_the_chart_of_the_balance_goes_along(run: Run) -> None:
+    [mail] = [mail for mail in run.mailbox.mails if "90.25" in str(mail["subject"])]
+    page = mail.get_body(("html",))
+    assert page is not None
+    assert 'src="cid:chart-1.png" alt="Balance of account main"' in page.get_content()
+    inline = [p.get_payload(decode=True) for p in mail.walk() if p.get("Content-ID")]
+    for picture in (*inline, *run.telegram.photos, *run.bot.uploads):
+        assert isinstance(picture, bytes)
+        assert picture.startswith(b"\x89PNG")
+    assert len(inline) == len(run.telegram.photos) == len(run.bot.shown) == 1
 
 
 def test_sigterm_ends_it_cleanly_and_soon(run: Run) -> None:

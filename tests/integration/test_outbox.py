@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from support.charts import chart
 
 from monitor.clock import Clock
 from monitor.core.messages import Lateness, Message, encode, trial_message
@@ -20,10 +22,18 @@ from monitor.core.model import (
     NotificationState,
     Severity,
     Subject,
+    Suppression,
     Why,
 )
 from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy, conclude, retry_delay
+from monitor.delivery.outbox import (
+    Outbox,
+    OutboxContext,
+    OutboxPolicy,
+    Quota,
+    conclude,
+    retry_delay,
+)
 from monitor.store.base import Changes
 
 TAKEN = Delivery(outcome=Outcome.DELIVERED)
@@ -64,40 +74,70 @@ class Receiver:
 class Office:
     """An outbox with two channels, and a record of what it wanted recorded."""
 
-    def __init__(self, *, timeout: float = 0.2, give_up_after: float = 3600) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 0.2,
+        give_up_after: float = 3600,
+        limit: int | None = None,
+        fallback: str = "",
+        illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None,
+    ) -> None:
         self.clock = Clock(speed=200)
         self.channels = {"ops": Receiver(), "mail": Receiver()}
         self.rows: dict[int, Notification] = {}
         self.attempts: list[tuple[int, int, str]] = []
+        self.suppressed: list[tuple[int, Suppression]] = []
         self.settled: list[list[int]] = []
+        self.broken = False
+        self.hold: asyncio.Event | None = None
         self.told: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
         self.outbox = Outbox(
             self.channels,
             OutboxContext(
                 compose=self._compose,
+                hand_over=self._hand_over,
                 settle=self._settle,
                 record=self._record,
                 listener=self,
                 policy=OutboxPolicy(
                     timeout=timedelta(seconds=timeout),
                     give_up_after=timedelta(seconds=give_up_after),
+                    fallback_after=timedelta(seconds=60),
+                    fallbacks={"ops": fallback} if fallback else {},
+                    limits={"mail": limit} if limit else {},
                 ),
                 clock=self.clock,
                 rng=random.Random(1),
+                illustrate=illustrate,
             ),
         )
 
-    def _compose(self, events: Sequence[Event], now: datetime, late: Lateness | None) -> Message:
+    def _compose(
+        self,
+        events: Sequence[Event],
+        now: datetime,
+        late: Lateness | None,
+        notes: Sequence[str],
+    ) -> Message:
         title = " ".join(str(e.id) for e in events)
-        notes = (late.cause,) if late else ()
-        return Message(title=title, severity=None, stories=(), notes=notes)
+        causes = (late.cause,) if late else ()
+        return Message(title=title, severity=None, stories=(), notes=(*causes, *notes))
+
+    def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
+        return replace(notification, id=notification.id + 1000, channel=to, attempts=0, note=note)
 
     async def _settle(self, ids: Iterable[int]) -> None:
         self.settled.append(list(ids))
+        if self.broken:
+            raise RuntimeError
+        if self.hold is not None:
+            await self.hold.wait()
 
     def _record(self, changes: Changes) -> None:
         self.rows |= {n.id: n for n in changes.notifications}
+        self.suppressed += [(s.event_id, s.reason) for s in changes.suppressed]
         self.attempts += [(a.notification_id, a.number, a.outcome) for a in changes.attempts]
         self.changed.set()
 
@@ -186,6 +226,19 @@ async def test_a_hanging_channel_is_cut_off_and_holds_up_nobody_else(office: Off
     assert 1 not in office.rows
     await office.until(1, NotificationState.DELIVERED)
     assert office.attempts[1] == (1, 1, "retry")
+
+
+async def test_news_never_overtake_what_waits_since_longer(office: Office) -> None:
+    ops = office.channels["ops"]
+    ops.answers = [BUSY] * 5
+    office.post(1)
+    async with asyncio.timeout(10):
+        while len(office.attempts) < 4:
+            office.changed.clear()
+            await office.changed.wait()
+    office.post(2)  # fails once with the first, and would be tried again long before it
+    await office.until(2, NotificationState.DELIVERED)
+    assert [message.title for message in ops.got] == ["1 2"]
 
 
 async def test_what_waited_during_an_outage_leaves_as_one_message_that_says_why(
@@ -311,12 +364,12 @@ def test_the_outcome_of_an_attempt_keeps_the_error_until_it_is_delivered() -> No
 # -- messages that are stored whole ---------------------------------------------------------
 
 
-def report(office: Office, number: int, *, age: float = 0) -> Notification:
+def report(office: Office, number: int, *, channel: str = "ops", age: float = 0) -> Notification:
     """A waiting notification that holds its message, due *age* seconds ago."""
     at = office.clock.now() - timedelta(seconds=age)
     return Notification(
         id=number,
-        channel="ops",
+        channel=channel,
         event_ids=(),
         created_at=at,
         due_at=at,
@@ -355,3 +408,160 @@ async def test_a_stored_message_that_is_refused_takes_no_other_with_it(office: O
     office.outbox.accept([report(office, 1), report(office, 2)], [])
     await office.until(1, NotificationState.DEAD)
     await office.until(2, NotificationState.DELIVERED)
+
+
+async def test_a_stored_message_that_a_channel_refuses_goes_to_its_fallback_with_a_note() -> None:
+    office = Office(fallback="mail")
+    office.outbox.start()
+    office.channels["ops"].poison = "report-1"
+    office.outbox.accept([report(office, 1)], [])
+    await office.until(1001, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    (message,) = office.channels["mail"].got
+    assert message.title == "Test message through report-1"
+    assert message.notes == ("for channel ops, which refuses: HTTP 400",)
+
+
+async def test_the_hourly_limit_neither_holds_stored_messages_nor_counts_them() -> None:
+    office = Office(limit=1)
+    office.outbox.start()
+    office.outbox.accept([report(office, 1, channel="mail")], [])
+    await office.until(1, NotificationState.DELIVERED)
+    office.post(2, "mail")
+    await office.until(2, NotificationState.DELIVERED)
+    office.post(3, "mail")
+    office.outbox.accept([report(office, 4, channel="mail")], [])
+    await office.until(4, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert 3 not in office.rows
+    assert len(office.channels["mail"].got) == 3
+
+
+async def test_a_stored_message_gets_no_charts() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        return replace(message, charts=(chart(name="one"),))
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.outbox.accept([report(office, 1)], [])
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert office.channels["ops"].got[0].charts == ()
+
+
+async def test_what_a_channel_refuses_goes_to_its_fallback_which_says_whose_it_was() -> None:
+    office = Office(fallback="mail")
+    office.outbox.start()
+    office.channels["ops"].answers = [REFUSED]
+    office.post(1)
+    await office.until(1001, NotificationState.DELIVERED)
+    assert office.rows[1].state is NotificationState.DEAD
+    assert office.rows[1].handed_to == "mail"
+    assert office.channels["mail"].got[0].notes == ("for channel ops, which refuses: HTTP 400",)
+    await office.outbox.stop(1)
+
+
+async def test_a_channel_that_fails_too_long_is_tried_on_while_its_fallback_is_told_once() -> None:
+    office = Office(fallback="mail")
+    office.outbox.start()
+    office.channels["ops"].answers = [BUSY] * 6
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.until(1001, NotificationState.DELIVERED)
+    assert len(office.channels["mail"].got) == 1
+    assert office.channels["mail"].got[0].notes == ("for channel ops, which fails: HTTP 503",)
+    assert len(office.channels["ops"].got) == 1
+    await office.outbox.stop(1)
+
+
+async def test_a_channel_gets_so_many_messages_an_hour_and_the_rest_in_one() -> None:
+    office = Office(limit=2)
+    office.outbox.start()
+    mail = office.channels["mail"]
+    for number in (1, 2):
+        office.post(number, "mail")
+        await office.until(number, NotificationState.DELIVERED)
+    for number in (3, 4, 5):
+        office.post(number, "mail")
+    async with asyncio.timeout(5):
+        while len(office.suppressed) < 3:
+            office.changed.clear()
+            await office.changed.wait()
+    assert {reason for _, reason in office.suppressed} == {Suppression.LIMITED}
+    assert len(mail.got) == 2
+    await office.outbox.stop(1)
+    assert 3 not in office.rows, "held back, not lost: the next start takes it up"
+
+
+def test_a_quota_frees_itself_after_an_hour_and_is_twice_as_large_for_critical_messages() -> None:
+    quota = Quota(2)
+    for at in (0.0, 100.0):
+        assert quota.free_at(critical=False) == 0.0
+        quota.count(at)
+    assert quota.free_at(critical=False) == 3600.0
+    assert quota.free_at(critical=True) == 0.0
+    for at in (200.0, 300.0):
+        quota.count(at)
+    assert quota.free_at(critical=True) == 3600.0
+    assert quota.free_at(critical=False) == 3800.0
+    assert Quota(None).free_at(critical=False) == 0.0
+
+
+async def test_a_message_gets_the_charts_of_its_events() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        return replace(message, charts=tuple(chart(name=str(each.id)) for each in events))
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert [each.name for each in office.channels["ops"].got[0].charts] == ["1"]
+
+
+async def test_a_fault_in_its_charts_does_not_keep_a_message_back() -> None:
+    async def illustrate(message: Message, events: Sequence[Event]) -> Message:
+        raise RuntimeError("a bug")
+
+    office = Office(illustrate=illustrate)
+    office.outbox.start()
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert office.attempts == [(1, 1, "delivered")]
+
+
+async def test_waiting_for_a_service_that_is_down_is_no_lag(office: Office) -> None:
+    office.channels["ops"].answers = [BUSY] * 3
+    office.post(1)
+    await office.until(1, NotificationState.PENDING)
+    assert office.outbox.lag() == {"ops": pytest.approx(0, abs=0.2), "mail": 0.0}
+
+
+async def test_a_worker_that_fails_by_itself_has_infinite_lag_until_it_works(
+    office: Office,
+) -> None:
+    office.broken = True
+    office.post(1)
+    async with asyncio.timeout(10):
+        while office.outbox.lag()["ops"] != math.inf:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert office.outbox.lag()["mail"] == 0
+    office.broken = False
+    await office.until(1, NotificationState.DELIVERED)
+    assert office.outbox.lag()["ops"] == 0
+
+
+async def test_a_worker_that_hangs_outside_of_a_send_is_late(office: Office) -> None:
+    office.hold = asyncio.Event()
+    office.post(1)
+    await asyncio.sleep(0.2)
+    assert office.outbox.lag()["ops"] >= 0.15
+    office.hold.set()
+    await office.until(1, NotificationState.DELIVERED)
+    assert office.outbox.lag()["ops"] == 0
+
+
+async def test_workers_that_do_not_run_have_infinite_lag(office: Office) -> None:
+    await office.outbox.stop(1)
+    assert office.outbox.lag() == {"ops": math.inf, "mail": math.inf}

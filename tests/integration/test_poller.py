@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -486,3 +487,55 @@ async def test_ten_thousand_keys_are_scheduled_in_a_moment(server: Server, start
     poller = await start(jobs)
     assert time.monotonic() - began < 1.0
     await poller.stop(0)
+
+
+async def test_polls_that_end_are_no_stall_however_many_end_together(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    poller = await start([job(server, name, interval=60) for name in "abcdefgh"])
+    await watcher.until(lambda: len(watcher.observations) == 8)
+    await asyncio.sleep(0.1)
+    assert poller.stalled() == 0
+    assert poller.longest_poll == 5.0
+
+
+async def test_a_poll_that_does_not_end_is_a_stall_only_while_no_other_ends(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    class Endless:
+        limit_group = "endless"
+
+        async def poll(self, _http: HttpClient) -> tuple[MeterReading, ...]:
+            started.set()
+            while not released.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await released.wait()
+            return (MeterReading(unit="credits", balance=Decimal(1)),)
+
+    started, released = asyncio.Event(), asyncio.Event()
+    server.delay = 0.5
+    endless = job_of(Endless(), "endless", interval=60, timeout=0.1)
+    poller = await start([endless, job(server, interval=60)])
+    await started.wait()
+    await server.until_in_flight(1)
+    await asyncio.sleep(0.2)
+    assert poller.stalled() >= 0.15
+    await watcher.until(lambda: len(watcher.observations) == 1)
+    assert poller.stalled() < 0.1
+    await asyncio.sleep(0.2)
+    assert poller.stalled() >= 0.15
+    released.set()
+    await watcher.until(lambda: len(watcher.observations) == 2)
+    assert poller.stalled() == 0
+
+
+async def test_polls_that_cannot_be_taken_in_are_a_stall(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    def refuse(observation: Observation) -> None:
+        watcher.observe(observation)
+        raise RuntimeError
+
+    poller = await start([job(server, interval=0.1)], observe=refuse)
+    await watcher.until(lambda: len(watcher.observations) == 3)
+    assert poller.stalled() >= 0.15

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import recorded
 
 from monitor.clock import Clock
 from monitor.core.model import KeyState, Sample
@@ -26,11 +29,14 @@ class Gate:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.shut = False
+        self.hung = threading.Event()  # cleared: a write does not come back
+        self.hung.set()
         self.poison = ""
         self.writes = 0
 
     def write(self, batch: Sequence[Changes]) -> None:
         self.writes += 1
+        self.hung.wait(20)
         if self.shut:
             raise StoreError("no space left on device")
         if any(s.key == self.poison for changes in batch for s in changes.samples):
@@ -144,11 +150,13 @@ async def test_stop_writes_what_is_left_and_says_what_could_not_be_written(tmp_p
     world.recorder.add(sample(1))
     assert await world.recorder.stop(5) == 0
     assert world.stored() == [1]
+    world.gate.store.close()
     broken = World(tmp_path)
     broken.gate.shut = True
     broken.recorder.start()
     broken.recorder.add(sample(2))
     assert await broken.recorder.stop(0.5) == 1
+    broken.gate.store.close()
 
 
 def test_coalescing_keeps_the_last_version_of_every_row() -> None:
@@ -163,3 +171,51 @@ def test_coalescing_keeps_the_last_version_of_every_row() -> None:
     folded = coalesce([sample(0), sample(1), later])
     assert [s.until for s in folded.samples] == [NOW, NOW + timedelta(minutes=9)]
     assert len(folded.keys) == 1
+
+
+def test_folding_forgets_no_kind_of_row() -> None:
+    everything = Changes(
+        keys=[recorded.key()],
+        ledgers=[recorded.ledger()],
+        samples=[recorded.sample("1")],
+        outages=[recorded.outage()],
+        alerts=[recorded.alert()],
+        events=[recorded.event()],
+        notifications=[recorded.notification()],
+        attempts=[recorded.attempt()],
+        suppressed=[recorded.suppressed(), recorded.suppressed(channel="mail")],
+        reports=[recorded.report()],
+    )
+    assert all(getattr(everything, field.name) for field in fields(Changes))
+    assert coalesce([everything, everything]) == everything
+
+
+async def test_it_is_not_behind_while_the_store_takes_everything(world: World) -> None:
+    assert world.recorder.behind() == 0
+    world.recorder.add(sample(1))
+    await world.recorder.settled()
+    assert world.recorder.behind() == 0
+
+
+async def test_it_is_behind_from_the_first_change_that_is_not_written(world: World) -> None:
+    world.gate.shut = True
+    world.recorder.add(sample(1))
+    await world.recorder.settled()
+    await asyncio.sleep(0.1)
+    assert world.recorder.behind() >= 0.1
+    world.gate.shut = False
+    world.recorder.add(sample(2))
+    await world.recorder.settled()
+    assert world.recorder.behind() == 0
+
+
+async def test_a_store_that_hangs_is_behind_too_although_it_tells_no_error(world: World) -> None:
+    world.gate.hung.clear()
+    world.recorder.add(sample(1))
+    async with asyncio.timeout(10):
+        while world.recorder.behind() < 0.3:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+    assert world.recorder.error == ""
+    world.gate.hung.set()
+    await world.recorder.settled()
+    assert world.recorder.behind() == 0

@@ -149,7 +149,11 @@ async def test_a_clock_that_was_set_back_repeats_nothing(store: Store) -> None:
 
 
 async def test_a_channel_is_told_of_its_own_keys_only(store: Store) -> None:
-    channels = (channel("all"), channel("lab", keys=["la*"]), channel("none", tags=["video"]))
+    channels = (
+        channel("all", rules=["silent"], severities=["critical"]),
+        channel("lab", keys=["la*"]),
+        channel("none", providers=["json"]),
+    )
     daemon = Daemon(store, channels=channels)
     await daemon.reporter.check(MONDAY - HOUR)
     await daemon.reporter.check(MONDAY)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Any
 
-from monitor.announcer import Announcer
+from monitor.announcer import Announcer, TellingPolicy
 from monitor.core.model import (
     Event,
     Failure,
@@ -19,6 +18,7 @@ from monitor.core.model import (
     Reason,
     Severity,
 )
+from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline
 from monitor.store.base import Changes, Snapshot, StoredKey, StoredLedger
@@ -32,11 +32,13 @@ class Channel:
     name: str = "ops"
     severities: tuple[Severity, ...] = tuple(Severity)
     keys: tuple[str, ...] = ("*",)
+    quiet: QuietHours | None = None
 
-    def matches(self, severity: Severity, key_names: Sequence[str], tags: Sequence[str]) -> bool:
-        return severity in self.severities and any(
-            fnmatchcase(name, glob) for name in key_names for glob in self.keys
-        )
+    def why_not(self, severity: Severity, concern: Concern) -> str:
+        return Filters(severities=self.severities, keys=self.keys).why_not(severity, concern)
+
+    def held_until(self, severity: Severity, now: datetime) -> datetime | None:
+        return self.quiet.until(severity, now) if self.quiet else None
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Bench:
 
     keys: Sequence[WatchedKey]
     channels: Sequence[Channel] = (Channel(),)
+    policy: TellingPolicy = TellingPolicy(group_wait=timedelta(seconds=10))  # noqa: RUF009 - frozen
     snapshot: Snapshot = field(default_factory=Snapshot)
     now: datetime = START
     events: list[Event] = field(default_factory=list)
@@ -57,9 +60,8 @@ class Bench:
         self.announcer = Announcer(
             world,
             self.channels,
-            group_wait=timedelta(seconds=10),
-            tell_resolved=True,
-            snapshot=self.snapshot,
+            self.policy,
+            self.snapshot,
         )
         self.pipeline = Pipeline(world, self.announcer, self.now)
         self.take(self.pipeline.start(self.now))
@@ -100,7 +102,7 @@ class Bench:
             last_event_id=max((e.id for e in self.events), default=0),
             last_notification_id=max(self.notifications, default=0),
         )
-        return Bench(keys or self.keys, self.channels, snapshot, self.now)
+        return Bench(keys or self.keys, self.channels, self.policy, snapshot, self.now)
 
 
 def watched(name: str = "studio", **changes: Any) -> WatchedKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,15 @@ from pathlib import Path
 from typing import Self
 
 PROGRAM = (sys.executable, "-m", "monitor")
+
+_alive: set[int] = set()
+
+
+def end_leftovers() -> None:
+    """Kill what a test that failed left running."""
+    while _alive:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(_alive.pop(), signal.SIGKILL)
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -42,6 +52,7 @@ class Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
+        _alive.add(self._child.pid)
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -74,6 +85,7 @@ class Process:
     async def wait(self, seconds: float = 20) -> int:
         async with asyncio.timeout(seconds):
             code = await self._child.wait()
+            _alive.discard(self._child.pid)
             await self._reader
         return code
 
@@ -110,20 +122,29 @@ class Hook:
     status: int = 200
     got: list[tuple[float, dict[str, str]]] = field(default_factory=list)
     port: int = 0
+    _answering: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         self.arrived = asyncio.Condition()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
         await self._server.wait_closed()
 
     @property
     def messages(self) -> list[str]:
         return [f"{body.get('title', '')}\n{body.get('message', '')}" for _, body in self.got]
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.core.ledger import open_ledger
 from monitor.core.model import (
+    Ack,
     Alert,
     Attempt,
     Change,
@@ -21,10 +22,13 @@ from monitor.core.model import (
     Reason,
     Sample,
     Severity,
+    Silence,
     Subject,
+    Suppressed,
+    Suppression,
     Why,
 )
-from monitor.store.base import StoredKey, StoredLedger
+from monitor.store.base import StoredKey, StoredLedger, StoredReport
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 STUDIO = Subject("kie", "", "studio")
@@ -118,4 +122,35 @@ def attempt(notification_id: int = 1, number: int = 1, at: datetime = NOW) -> At
         outcome="retry",
         detail="503",
         duration=timedelta(milliseconds=12),
+    )
+
+
+def silence(number: int = 1, created_at: datetime = NOW, **more: Any) -> Silence:
+    values: dict[str, Any] = {
+        "keys": "studio",
+        "until": created_at + timedelta(hours=4),
+        "by": "anna",
+        "reason": "top-up ordered",
+        **more,
+    }
+    return Silence(id=number, created_at=created_at, **values)
+
+
+def ack(alert_id: int = 1, at: datetime = NOW, by: str = "anna", reason: str = "mine") -> Ack:
+    return Ack(alert_id=alert_id, at=at, by=by, reason=reason)
+
+
+def suppressed(
+    event_id: int = 1,
+    channel: str = "ops",
+    reason: Suppression = Suppression.SILENCED,
+    at: datetime = NOW,
+) -> Suppressed:
+    return Suppressed(event_id=event_id, channel=channel, at=at, reason=reason)
+
+
+def report(kind: str = "day", until: datetime = NOW) -> StoredReport:
+    """That the report of the day before *until* was given out."""
+    return StoredReport(
+        kind=kind, period_start=until - timedelta(days=1), period_end=until, enqueued_at=until
     )

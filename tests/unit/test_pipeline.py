@@ -201,6 +201,49 @@ def test_a_provider_that_is_down_is_one_alert() -> None:
     assert len(b.events) == 2, "the stragglers get their time anew"
 
 
+def test_keys_that_wait_behind_a_hanging_provider_are_part_of_its_outage() -> None:
+    names = [f"k{i:02}" for i in range(20)]
+    b = Bench([watched(n) for n in names])
+    for name in names:
+        b.read(name, "5000")
+        b.pass_time(timedelta(seconds=5))
+    for _ in range(8):  # the limit on polls in flight lets only four through
+        b.pass_time(MINUTES)
+        for name in names[:4]:
+            b.fail(name, Reason.TIMEOUT)
+    assert said(b.events) == [("silent", "fired", "warning")]
+    assert b.events[0].subject.label == "provider kie"
+    for name in names:
+        b.read(name, "5000")
+    b.pass_time(timedelta(seconds=5))
+    assert said(b.events[1:]) == [("silent", "resolved", "warning")]
+
+
+def test_an_outage_ends_although_the_clock_was_set_back_during_it() -> None:
+    b = Bench([watched("a"), watched("b")])
+    for _ in range(5):
+        for name in ("a", "b"):
+            b.fail(name, Reason.TIMEOUT)
+        b.pass_time(MINUTES)
+    step = timedelta(hours=-3)
+    b.now += step
+    b.pipeline.clock_stepped(step, b.now)
+    for name in ("a", "b"):
+        b.read(name, "5000")
+    b.pass_time(timedelta(seconds=5))
+    assert said(b.events) == [("silent", "fired", "warning"), ("silent", "resolved", "warning")]
+
+
+def test_keys_that_nobody_could_poll_yet_are_part_of_their_providers_outage() -> None:
+    names = [f"k{i:02}" for i in range(20)]
+    b = Bench([watched(n) for n in names])
+    for number in range(0, 8, 2):  # from the start on each poll takes long to fail
+        b.pass_time(MINUTES)
+        for name in names[number : number + 2]:
+            b.fail(name, Reason.TIMEOUT)
+    assert [e.subject.label for e in b.events] == ["provider kie"]
+
+
 def test_one_dead_key_among_healthy_ones_is_its_own_alert() -> None:
     b = Bench([watched("dead"), watched("fine")])
     for _ in range(5):

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.bench import Channel, watched
 
-from monitor.announcer import Announcer
+from monitor.announcer import Announcer, TellingPolicy
 from monitor.core.model import (
     Change,
     Event,
@@ -82,9 +82,8 @@ class Life:
         announcer = Announcer(
             self.world,
             CHANNELS,
-            group_wait=timedelta(seconds=10),
-            tell_resolved=True,
-            snapshot=snapshot,
+            TellingPolicy(group_wait=timedelta(seconds=10)),
+            snapshot,
         )
         self.pipeline = Pipeline(self.world, announcer, self.now)
         self.started = self.stepped = self.steady

@@ -140,12 +140,19 @@ def test_a_channel_that_fails_is_told_and_fails_the_command(cli: Any) -> None:
     cli.configure(keys=[KEY], channels=channels)
     result = cli("notify", "test", "--format", "json")
     assert result.exit_code == 1
-    outcomes = json.loads(result.stdout[result.stdout.index("[\n") :])
+    outcomes = json.loads(result.stdout)
     assert [(o["channel"], o["outcome"]) for o in outcomes] == [
         ("term", "delivered"),
         ("dead-end", "retry"),
     ]
     assert "hush-hush" not in result.output
+
+
+def test_a_channel_that_prints_does_not_spoil_the_json(cli: Any) -> None:
+    cli.configure(keys=[KEY], channels=[{"name": "term", "url": "console:"}])
+    result = cli("notify", "test", "--format", "json")
+    assert [trial["channel"] for trial in json.loads(result.stdout)] == ["term"]
+    assert "Test message through term" in result.stderr
 
 
 def test_only_the_named_channels_get_a_test_message(cli: Any) -> None:

@@ -186,6 +186,12 @@ def test_history_as_plot_fits_its_width_and_marks_outages(history: Any) -> None:
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
 
 
+def test_a_plot_begins_where_the_records_begin(history: Any, now: datetime) -> None:
+    result = history("history", "studio", "--since", "7d", "--format", "plot")
+    assert f"{now - timedelta(minutes=50):%Y-%m-%d %H:%M}" in result.stdout
+    assert f"{now - timedelta(days=7):%Y-%m-%d %H:%M}" not in result.stdout
+
+
 def test_history_before_the_first_reading_is_cut(history: Any) -> None:
     result = history("history", "studio", "--since", "5m", "--format", "csv")
     assert result.stdout == "time,key,meter,balance\n"

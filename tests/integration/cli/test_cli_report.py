@@ -92,6 +92,20 @@ def test_report_send_without_a_channel_for_it_says_what_is_missing(lived_in: Any
     assert "no channel gets reports" in result.output
 
 
+def test_report_send_leaves_an_alertmanager_out(lived_in: Any) -> None:
+    mirror = {"name": "am", "alertmanager": "http://127.0.0.1:9"}
+    lived_in.configure(keys=KEYS, channels=[mirror, {"name": "ops", "url": "console:"}])
+    result = lived_in("report", "--send", "--format", "json")
+    assert [sent["channel"] for sent in json.loads(result.stdout)] == ["ops"]
+
+
+def test_report_sends_its_times_in_the_configured_zone(lived_in: Any) -> None:
+    zone = {"timezone": "Asia/Tokyo"}
+    lived_in.configure(keys=KEYS, notify=zone)
+    asked = lived_in("report", "--period", "day", "--format", "json").output
+    assert json.loads(asked)["period"]["until"].endswith(("T15:00:00Z", "+09:00"))
+
+
 def test_report_without_a_store_says_so(cli: Any, tmp_path: Path) -> None:
     cli.configure(keys=KEYS)
     result = cli("report")

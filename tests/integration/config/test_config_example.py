@@ -20,6 +20,7 @@ ENVIRON = {
     "KIE_BATCH_KEY": "sk-2",
     "MIRROR_KEY": "sk-3",
     "RELAY_KEY": "sk-4",
+    "HEARTBEAT_URL": "https://ping.example.com/0123",
     "SLACK_URL": f"slack://{'T' * 9}/{'B' * 9}/{'c' * 24}/#ops",
     "MAIL_URL": "mailtos://user:password@mail.example.com?to=ops@example.com",
 }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from monitor.config import (
     ConfigError,
@@ -22,10 +21,10 @@ from monitor.config import (
     find,
     from_environment,
     load,
-    schema,
     show,
     starter,
 )
+from monitor.config.load import default_store
 from monitor.core.fields import Threshold
 
 SECRET = "s3cr3t-0123456789-abcdef"
@@ -37,6 +36,28 @@ def write(directory: Path, text: str, mode: int = 0o600) -> Path:
     file.write_text(text, encoding="utf-8")
     file.chmod(mode)
     return file
+
+
+@contextmanager
+def bound_by_permissions() -> Iterator[None]:
+    """Root may read everything, so it becomes another user meanwhile."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A directory that others may enter too, unlike ``tmp_path``."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory)
+        path.chmod(0o755)
+        yield path
 
 
 def messages(caught: pytest.ExceptionInfo[ConfigError]) -> list[str]:
@@ -63,7 +84,7 @@ def test_five_lines_are_a_configuration(tmp_path: Path) -> None:
     assert key.provider == "kie"
     assert key.key is not None
     assert key.key.get_secret_value() == SECRET
-    assert found.settings.channels[0].url.get_secret_value() == "console:"
+    assert found.settings.channels[0].messages_to == "console:"
     assert found.warnings == ()
     assert found.settings.source == str(tmp_path / "config.yaml")
 
@@ -122,7 +143,7 @@ def test_secrets_come_from_files_beside_the_configuration(tmp_path: Path) -> Non
     ).settings
     assert settings.keys[0].key is not None
     assert settings.keys[0].key.get_secret_value() == SECRET
-    assert settings.channels[0].url.get_secret_value() == "console:"
+    assert settings.channels[0].messages_to == "console:"
     assert "key_file: studio.key" in show(settings)
 
 
@@ -160,6 +181,26 @@ def test_a_pipe_is_no_file_of_a_credential_and_blocks_nothing(tmp_path: Path) ->
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="no regular file"):
         loaded(tmp_path, "keys: [{name: a, key_file: pipe}]")
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "message"),
+    [
+        pytest.param(
+            "studio.key",
+            "2:25: keys.a.key_file: the file cannot be read: Permission denied",
+            id="of a secret",
+        ),
+        pytest.param("config.yaml", "cannot be read: Permission denied", id="itself"),
+    ],
+)
+def test_a_file_that_may_not_be_read_is_told(open_path: Path, forbidden: str, message: str) -> None:
+    (open_path / "studio.key").write_text(SECRET)
+    config = write(open_path, "keys:\n  - {name: a, key_file: studio.key}\n", mode=0o644)
+    (open_path / forbidden).chmod(0o000)
+    with pytest.raises(ConfigError) as caught, bound_by_permissions():
+        load(config, HOME)
+    assert message in str(caught.value)
 
 
 def test_files_that_everybody_can_read_are_warned_about(tmp_path: Path) -> None:
@@ -275,100 +316,6 @@ def test_a_channel_url_is_judged_by_what_is_handed_in(tmp_path: Path) -> None:
     text = "keys: [{name: a, key: a}]\nchannels:\n  - name: ops\n    url: slack://x\n"
     with pytest.raises(ConfigError, match=r":4:10: channels\.ops\.url: nobody home"):
         load(write(tmp_path, text), HOME, check_channel_url=lambda _: "nobody home")
-
-
-# every field wrong in turn
-
-
-def fields(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every field of the schema with its path; list entries and map values are ``*``."""
-    whole = schema()
-
-    def walk(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-        if "$ref" in node:
-            yield from walk(whole["$defs"][node["$ref"].rpartition("/")[2]], path)
-        for form in (*node.get("anyOf", ()), *node.get("oneOf", ())):
-            yield from walk(form, path)
-        for name, child in node.get("properties", {}).items():
-            yield (*path, name), child
-            yield from walk(child, (*path, name))
-        for name in ("items", "additionalProperties"):
-            if isinstance(node.get(name), dict):
-                yield from walk(node[name], (*path, "*"))
-
-    yield from walk(node, path)
-
-
-FIELDS = sorted({".".join(path) for path, _ in fields(schema())})
-TEMPLATE: dict[str, Any] = {
-    "keys": [
-        {"name": "studio", "key": "sk"},
-        {
-            "name": "relay",
-            "provider": "json",
-            "key": "sk",
-            "url": "https://api.example.com",
-            "balance": "data",
-            "unit": "USD",
-            "method": "POST",
-            "failures": [{"status": 404, "reason": "not_found"}],
-        },
-    ],
-    "channels": [{"name": "ops", "url": "console:"}],
-    "limits": {"kie": {}},
-    "rules": {},
-}
-ANYTHING_GOES = {"keys.*.body", "keys.*.headers"}  # where no mapping is wrong
-
-
-def with_wrong(path: str) -> dict[str, Any]:
-    """The template with a mapping of nonsense at *path*, which no field takes."""
-    document: dict[str, Any] = json.loads(json.dumps(TEMPLATE))
-    node: Any = document
-    *parents, last = path.split(".")
-    for step, following in zip(parents, path.split(".")[1:], strict=True):
-        if step != "*":
-            node = node.setdefault(step, {})
-        elif isinstance(node, list):
-            node = next((each for each in node if _takes(each, following)), node[0])
-        else:
-            node = node["kie"]
-    node[last] = {"no-such-field-" + SECRET: SECRET}
-    return document
-
-
-def _takes(entry: dict[str, Any], name: str) -> bool:
-    return entry.get("provider") == "json" or name in {"name", "key"}
-
-
-@pytest.mark.parametrize("path", [path for path in FIELDS if path not in ANYTHING_GOES])
-def test_every_field_that_is_wrong_is_told_at_its_place_without_its_value(
-    tmp_path: Path, path: str
-) -> None:
-    file = write(tmp_path, yaml.safe_dump(with_wrong(path)))
-    with pytest.raises(ConfigError) as caught:
-        load(file, HOME, check_channel_url=lambda _: None)
-    text = str(caught.value)
-    parent, _, last = path.rpartition(".")
-    around = {last, parent.rpartition(".")[2]}  # auth tells of its parts together
-    assert any(around & set(each.path.split(".")) for each in caught.value.problems), text
-    assert all(each.line for each in caught.value.problems), text
-    assert SECRET not in text
-    assert "is not valid (" not in text
-
-
-@pytest.mark.parametrize("path", [path for path in FIELDS if path not in ANYTHING_GOES])
-def test_a_secret_in_the_place_of_any_field_is_never_shown(tmp_path: Path, path: str) -> None:
-    document = with_wrong(path)
-    text = yaml.safe_dump(document).replace("? no-such", "no-such")
-    text = text.replace(f"no-such-field-{SECRET}: {SECRET}", "${MISPLACED}")
-    file = write(tmp_path, text)
-    try:
-        found = load(file, HOME | {"MISPLACED": SECRET}, check_channel_url=lambda _: None)
-    except ConfigError as error:
-        assert SECRET not in str(error)  # noqa: PT017 - both ways out are looked at
-    else:
-        assert SECRET not in show(found.settings)
 
 
 # nothing leaks
@@ -490,6 +437,41 @@ def test_the_store_is_in_the_state_directory(environ: dict[str, str], store: str
     assert settings.store.get_secret_value() == store
 
 
+@pytest.mark.parametrize(
+    ("there", "environ", "expected"),
+    [
+        pytest.param(["system"], {}, "system", id="root looks at what the service wrote"),
+        pytest.param(["system", "own"], {}, "own", id="a store of one's own comes first"),
+        pytest.param([], {}, "own", id="without a service it is one's own"),
+        pytest.param(["system"], {"STATE_DIRECTORY": "/state"}, "/state", id="the service itself"),
+    ],
+)
+def test_the_store_of_the_service_is_found(
+    tmp_path: Path, there: list[str], environ: dict[str, str], expected: str
+) -> None:
+    places = {
+        "system": tmp_path / "system" / "credit-monitor.db",
+        "own": tmp_path / "credit-monitor" / "credit-monitor.db",
+        "/state": Path("/state/credit-monitor.db"),
+    }
+    for name in there:
+        places[name].parent.mkdir()
+        places[name].touch()
+    environ = {"XDG_STATE_HOME": str(tmp_path), **environ}
+    assert default_store(environ, service=places["system"]) == f"sqlite://{places[expected]}"
+
+
+def test_the_store_of_the_service_is_left_alone_by_whom_it_does_not_concern(tmp_path: Path) -> None:
+    service = tmp_path / "service" / "service.db"
+    service.parent.mkdir()
+    service.touch()
+    service.parent.chmod(0o000)
+    environ = {"XDG_STATE_HOME": "/nowhere"}
+    with bound_by_permissions():
+        found = default_store(environ, service=service)
+    assert found == "sqlite:///nowhere/credit-monitor/credit-monitor.db"
+
+
 def test_the_environment_alone_is_a_configuration() -> None:
     found = from_environment(HOME | {"KIE_API_KEY": SECRET})
     assert [key.name for key in found.settings.keys] == ["kie"]
@@ -530,3 +512,62 @@ def test_without_a_key_in_the_environment_the_starter_file_says_what_to_set(
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, starter({}))
     assert messages(caught) == ["keys.kie.key: environment variable KIE_API_KEY is not set"]
+
+
+def test_a_template_that_cannot_work_is_told_at_its_place(tmp_path: Path) -> None:
+    text = """\
+keys: [{name: studio, key: k}]
+channels:
+  - name: ops
+    url: "console:"
+    template:
+      title: "{{ titel }}"
+      body: |
+        {% for story in stories %}
+        {{ story.fact.Threshold }}
+        {% endfor %}
+"""
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, text)
+    assert [(each.line, each.column) for each in caught.value.problems] == [(6, 14), (7, 13)]
+    assert messages(caught) == [
+        "channels.ops.template.title: template: line 1: 'titel' is undefined",
+        "channels.ops.template.body: template: line 2: 'dict object' has no attribute 'Threshold'",
+    ]
+
+
+OUTSIDE = """
+keys: [{name: studio, key: abc}]
+channels:
+  - {name: one, alertmanager: "${AM_URL}"}
+  - {name: two, alertmanager: ["http://127.0.0.1:9093", "${AM_URL}"]}
+heartbeat: {url: "${PING_URL}"}
+"""
+
+
+def test_addresses_outside_are_secrets_that_only_those_who_send_need(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(OUTSIDE)
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    assert [problem.path for problem in caught.value.problems if "not set" in problem.message] == [
+        "channels.one.alertmanager",
+        "channels.two.alertmanager[1]",
+        "heartbeat.url",
+    ]
+    assert len(caught.value.problems) == 4, "besides, the key is readable by everybody"
+    load(file, {}, check_channel_url=lambda _url: None, secrets_needed=False)
+    environ = {"AM_URL": "https://u:hush@am.example.com", "PING_URL": "https://ping.example/hush"}
+    settings = load(file, environ).settings
+    assert [len(channel.alertmanager) for channel in settings.channels] == [1, 2]
+    assert "hush" not in repr(settings)
+    assert "hush" not in show(settings)
+
+
+def test_the_url_of_the_heartbeat_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ping.url").write_text("https://ping.example/hush\n")
+    file = tmp_path / "config.yaml"
+    file.write_text("keys: [{name: studio, key: abc}]\nheartbeat: {url_file: ping.url}\n")
+    heartbeat = load(file, {}).settings.heartbeat
+    assert heartbeat is not None
+    assert heartbeat.url.get_secret_value() == "https://ping.example/hush"

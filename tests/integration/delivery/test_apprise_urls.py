@@ -8,9 +8,10 @@ import sys
 from typing import Any
 
 import pytest
+from apprise.manager_plugins import NotificationManager
 
 from monitor.core.markup import Flavour
-from monitor.delivery.apprise import flavour_of, load_target
+from monitor.delivery.apprise import FREQUENT_SERVICES, flavour_of, load_target
 from monitor.delivery.senders import check_url, make_sender
 
 USABLE = {
@@ -120,3 +121,31 @@ def test_apprise_is_not_loaded_without_a_channel_that_needs_it() -> None:
         "sys.exit('apprise' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_frequent_services_are_where_apprise_has_them() -> None:
+    manager: Any = NotificationManager()  # type: ignore[no-untyped-call]  # Apprise is untyped here
+    manager.load_modules()
+    places = {scheme: manager[scheme].__module__ for scheme in FREQUENT_SERVICES}
+    assert {scheme: place.split(".")[2] for scheme, place in places.items()} == FREQUENT_SERVICES
+
+
+def test_a_frequent_service_is_loaded_without_the_others_until_one_of_those_is_asked_for() -> None:
+    program = """
+import sys
+from monitor.delivery.apprise import load_target
+plugins = lambda: sum(name.startswith("apprise.plugins.") for name in sys.modules)
+load_target("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7")
+load_target("jsons://hooks.example.org/alerts")
+few = plugins()
+load_target("gotify://example.org/abcdefghijklmno")
+load_target("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7")
+print(few, plugins())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    few, all_of_them = map(int, ran.stdout.split())
+    assert few < 10
+    assert all_of_them > 100

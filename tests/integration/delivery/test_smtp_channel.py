@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import email.policy
 import logging
@@ -10,7 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import parseaddr, parsedate_to_datetime
@@ -23,6 +24,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from support.charts import PNG, chart
 
 from monitor.core.messages import Message, Story
 from monitor.core.model import Severity
@@ -46,6 +48,8 @@ MESSAGE = Message(
         ),
     ),
 )
+
+ILLUSTRATED = replace(MESSAGE, charts=(chart(),))
 
 
 @dataclass
@@ -100,6 +104,17 @@ class Mailbox:
         parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(parsed, EmailMessage)
         return parsed
+
+
+class Slight(Mailbox):
+    """A mailbox that takes no pictures."""
+
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        if b"image/png" in (envelope.original_content or b""):
+            return "552 message too large"
+        return await super().handle_DATA(server, session, envelope)
 
 
 class TlsController(Controller):
@@ -178,8 +193,8 @@ def url(port: int, *, scheme: str = "mailto", login: bool = False, mode: str = "
     )
 
 
-async def send(address: str, seconds: float = 20) -> Delivery:
-    return await make_sender(address, name="mail", timeout=seconds).send(MESSAGE)
+async def send(address: str, seconds: float = 20, message: Message = MESSAGE) -> Delivery:
+    return await make_sender(address, name="mail", timeout=seconds).send(message)
 
 
 DELIVERED = Delivery(outcome=Outcome.DELIVERED)
@@ -200,6 +215,45 @@ async def test_a_mail_says_who_to_whom_what_and_when() -> None:
     assert mail["Message-ID"].startswith("<")
     assert abs(parsedate_to_datetime(mail["Date"]) - datetime.now(UTC)) < timedelta(minutes=2)
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+async def test_a_chart_is_shown_within_the_mail() -> None:
+    mailbox = Mailbox()
+    with serving(mailbox) as port:
+        assert await send(url(port), message=ILLUSTRATED) == DELIVERED
+    mail = mailbox.mail()
+    assert mail.get_content_type() == "multipart/related"
+    [picture] = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert picture["Content-ID"] == "<chart-1.png>"
+    assert picture.get_content_disposition() == "inline"
+    assert bytes(picture).partition(b"\n\n")[2].startswith(base64.b64encode(PNG)[:8])
+    page = mail.get_body(("html",))
+    assert page is not None
+    assert page.get_content().count('<img src="cid:chart-1.png" alt="Balance of studio"') == 1
+
+
+async def test_a_plain_mail_has_the_chart_as_a_file() -> None:
+    mailbox = Mailbox()
+    with serving(mailbox) as port:
+        assert await send(f"{url(port)}&format=text", message=ILLUSTRATED) == DELIVERED
+    [picture] = list(mailbox.mail().iter_attachments())
+    assert (picture.get_filename(), picture.get_content_type()) == ("chart-1.png", "image/png")
+
+
+async def test_a_mail_refused_for_its_chart_is_sent_without() -> None:
+    mailbox = Slight()
+    with serving(mailbox) as port:
+        assert await send(url(port), message=ILLUSTRATED) == DELIVERED
+    mail = mailbox.mail()
+    assert "image/png" not in [part.get_content_type() for part in mail.walk()]
+    page = mail.get_body(("html",))
+    assert page is not None
+    assert "<img" not in page.get_content()
+
+
+async def test_a_mail_refused_with_and_without_its_chart_is_refused() -> None:
+    with serving(Mailbox(refuse={"DATA": "554 no thanks"})) as port:
+        assert (await send(url(port), message=ILLUSTRATED)).outcome is Outcome.REFUSED
 
 
 class _TextOf(HTMLParser):

@@ -18,6 +18,7 @@ from monitor.providers.http import BODY_LIMIT, HttpClient
 
 StartServer = Callable[..., Awaitable[Any]]
 KEY = "door-test-key-0123456789"
+GZIPPED = gzip.compress(b'{"a":1}')
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -278,11 +279,12 @@ async def _peak_of(work: Any) -> int:
     ("encoding", "body"),
     [
         ("identity", b'{"a":1}'),
-        ("gzip", gzip.compress(b'{"a":1}')),
-        ("x-gzip", gzip.compress(b'{"a":1}')),
-        ("GZIP", gzip.compress(b'{"a":1}')),
+        ("gzip", GZIPPED),
+        ("x-gzip", GZIPPED),
+        ("GZIP", GZIPPED),
         ("deflate", zlib.compress(b'{"a":1}')),
     ],
+    ids=["identity", "gzip", "x-gzip", "GZIP", "deflate"],
 )
 async def test_a_compressed_answer_is_read_although_nobody_asked_for_it(
     encoding: str, body: bytes, start_server: StartServer, http: HttpClient
@@ -296,10 +298,11 @@ async def test_a_compressed_answer_is_read_although_nobody_asked_for_it(
     ("encoding", "body", "detail"),
     [
         ("gzip", b"not gzip", "the answer could not be decompressed"),
-        ("gzip", gzip.compress(b'{"a":1}')[:-9], "the compressed answer is incomplete"),
+        ("gzip", GZIPPED[:-9], "the compressed answer is incomplete"),
         ("br", b"x", "the answer is compressed in an unknown way"),
         ("gzip, gzip", b"x", "the answer is compressed in an unknown way"),
     ],
+    ids=["no gzip at all", "cut off", "unknown", "twice"],
 )
 async def test_an_answer_that_cannot_be_decompressed(
     encoding: str, body: bytes, detail: str, start_server: StartServer, http: HttpClient

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy import Engine, MetaData, create_engine, inspect, select
 from support import recorded
 
 from monitor.store import open_store, schema
@@ -105,6 +108,68 @@ def test_an_older_store_is_upgraded_and_keeps_its_rows(
         assert revision(connection, "x") == "credit_monitor_9001"
         assert "note" in {column["name"] for column in inspect(connection).get_columns("keys")}
         assert connection.exec_driver_sql("SELECT name FROM keys").scalar() == "a"
+
+
+OLD_ROWS = Path(__file__).parents[2] / "fixtures" / "store" / "credit_monitor_0001.sql"
+
+
+def _rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table as the database has it, ordered by its values."""
+    metadata = MetaData()
+    metadata.reflect(engine)
+    with engine.connect() as connection:
+        found = {
+            name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for name, table in metadata.tables.items()
+            if name != schema.version.name
+        }
+    return {name: sorted(rows, key=repr) for name, rows in found.items()}
+
+
+@pytest.fixture
+def first(engine: Engine) -> Engine:
+    """A store as the version with the first schema left it."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        upgrade(connection, OURS.migrations, "credit_monitor_0001")
+        for statement in OLD_ROWS.read_text(encoding="utf-8").split(";\n"):
+            connection.exec_driver_sql(statement)
+    return engine
+
+
+def test_a_store_of_the_first_schema_loses_nothing(url: str, first: Engine) -> None:
+    before = _rows(first)
+    assert all(before.values())  # every table has a row to be lost
+    SqlStore.open(url, lock=True).close()
+    after = _rows(first)
+    assert set(after) - set(before) == {
+        "silences",
+        "acks",
+        "suppressions",
+        "notification_bodies",
+        "reports",
+    }
+    told = {row["id"]: row.pop("told_at") for row in after["alerts"]}
+    assert {row.pop("escalated_at") for row in after["alerts"]} == {None}
+    assert {(n.pop("handed_to"), n.pop("note")) for n in after["notifications"]} == {("", "")}
+    assert {name: after[name] for name in before} == before
+    moments = {e["alert_id"]: e["at"] for e in before["events"] if e["told"]}  # ordered by id
+    assert told == {**moments, 3: None}
+
+
+@pytest.mark.usefixtures("first")
+def test_an_upgraded_store_works_like_a_new_one(url: str) -> None:
+    with closing(SqlStore.open(url, lock=True)) as store:
+        snapshot = store.load()
+        assert [alert.id for alert in snapshot.alerts] == [3, 2]
+        assert snapshot.alerts[1].told_at == recorded.NOW - timedelta(hours=2)
+        assert [n.id for n in snapshot.notifications] == [3]
+        assert snapshot.keys[0].state.detail == "it's revoked"
+        store.write([Changes(suppressed=[recorded.suppressed(4)])])
+        assert store.add_silence(recorded.silence()).id == 1
+        assert store.acknowledge([1, 2, 3], recorded.NOW, "anna", "") == [2, 3]
+        assert store.suppressed([4]) == [recorded.suppressed(4)]
 
 
 def test_an_upgrade_that_fails_midway_changes_nothing(

@@ -31,6 +31,8 @@ from monitor.core.model import (
     Sample,
     Severity,
     Subject,
+    Suppressed,
+    Suppression,
     Why,
 )
 from monitor.store import open_store, schema
@@ -149,6 +151,7 @@ alerts = st.builds(
     resolved_at=maybe(moments),
     facts=facts,
     severities=st.lists(severities, unique=True).map(tuple),
+    told_at=maybe(moments),
 )
 events = st.builds(
     Event,
@@ -187,6 +190,9 @@ attempts = st.builds(
     detail=texts,
     duration=st.timedeltas(timedelta(0), timedelta(days=100_000)),
 )
+suppressed = st.builds(
+    Suppressed, event_id=numbers, channel=texts, at=moments, reason=st.sampled_from(Suppression)
+)
 changes = st.builds(
     Changes,
     keys=st.lists(keys, max_size=3),
@@ -197,6 +203,7 @@ changes = st.builds(
     events=st.lists(events, max_size=3),
     notifications=st.lists(notifications, max_size=3),
     attempts=st.lists(attempts, max_size=3),
+    suppressed=st.lists(suppressed, max_size=3),
 )
 batches = st.lists(st.lists(changes, max_size=3), max_size=3)
 
@@ -228,6 +235,7 @@ def test_every_value_comes_back_as_it_was_written(url: str, data: st.DataObject)
             events=[data.draw(events)],
             notifications=[data.draw(notifications)],
             attempts=[data.draw(attempts)],
+            suppressed=[data.draw(suppressed)],
         )
         store.write([one])
         snapshot = store.load()
@@ -240,6 +248,7 @@ def test_every_value_comes_back_as_it_was_written(url: str, data: st.DataObject)
             events=store.events_by_id([1, 2, 3, 4]),
             notifications=store.notifications(),
             attempts=store.attempts([1, 2, 3, 4]),
+            suppressed=store.suppressed([1, 2, 3, 4]),
         )
         assert repr(found) == repr(one)  # Decimal("1.0") equals Decimal("1"), and is another
 
@@ -264,6 +273,7 @@ class Model:
         for name in ("alerts", "events", "notifications"):
             self._put(name, getattr(written, name), lambda x: x.id)
         self._put("attempts", written.attempts, lambda x: (x.notification_id, x.number))
+        self._put("suppressed", written.suppressed, lambda x: (x.event_id, x.channel, x.reason))
 
     def _put(self, name: str, values: list[Any], identity: Callable[[Any], Any]) -> None:
         self.rest[name].update({identity(value): value for value in values})
@@ -319,6 +329,9 @@ def test_a_store_is_what_a_few_dictionaries_are(url: str, written: list[list[Cha
         assert everything == sorted(inside, key=str)
         assert sorted(store.attempts([1, 2, 3, 4]), key=str) == sorted(
             model.rest["attempts"].values(), key=str
+        )
+        assert sorted(store.suppressed([1, 2, 3, 4]), key=str) == sorted(
+            model.rest["suppressed"].values(), key=str
         )
 
 

@@ -7,7 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
-from support.scene import Scene
+from support import recorded
+from support.scene import NOW, Scene
+
+from monitor.store.base import Changes
 
 
 async def get(client: httpx.AsyncClient, path: str, status: int = 200) -> Any:
@@ -82,6 +85,24 @@ async def test_alerts_come_newest_first_with_their_deliveries(
     assert delivery["attempts"][0]["outcome"] == "refused"
     assert delivery["attempts"][0]["duration"] == 0.12
     assert len((await get(client, "/api/v1/alerts?limit=1"))["alerts"]) == 1
+
+
+async def test_an_alert_has_its_acknowledgement_and_its_suppressions(
+    client: httpx.AsyncClient, full_scene: Scene
+) -> None:
+    store = full_scene.store
+    (alert,) = (a for a in store.alerts(only_open=True) if a.rule == "exhausted")
+    store.acknowledge([alert.id], NOW, "anna", "")
+    store.write([Changes(suppressed=[recorded.suppressed(store.events([alert.id])[0].id)])])
+    records = (await get(client, "/api/v1/alerts"))["alerts"]
+    (record,) = (r for r in records if r["ack"])
+    assert record["ack"] == {
+        "alert_id": alert.id,
+        "at": "2026-05-01T12:00:30Z",
+        "by": "anna",
+        "reason": "",
+    }
+    assert [(s["channel"], s["reason"]) for s in record["suppressed"]] == [("ops", "silenced")]
 
 
 async def test_notifications_can_be_asked_for_by_state(

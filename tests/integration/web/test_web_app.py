@@ -147,7 +147,12 @@ async def test_not_ready_while_the_store_does_not_answer(
     scene.store.close()
     answer = await client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["problems"][0].startswith("store: ")
+    [problem] = answer.json()["problems"]
+    assert problem.startswith("store ")
+    assert problem.endswith("it is closed")
+    scene.problems = [f"the store fails: {problem}"]
+    answer = await client.get("/readyz")
+    assert answer.json()["problems"] == scene.problems, "one trouble is told once"
 
 
 async def test_metrics_come_in_the_format_that_was_asked_for(

@@ -7,9 +7,19 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import httpx
-from support.scene import NOW, Scene
+from support import recorded
+from support.scene import MINUTE, NOW, Scene
 
-from monitor.core.model import Facts, MeterReading, NotificationState, Reason, Severity, Subject
+from monitor.core.model import (
+    Facts,
+    MeterReading,
+    NotificationState,
+    Reason,
+    Severity,
+    Subject,
+    Suppression,
+)
+from monitor.store.base import Changes
 from monitor.world import LiveMeter
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -178,7 +188,10 @@ async def test_the_length_of_the_history_can_be_chosen(
     client: httpx.AsyncClient, full_scene: Scene
 ) -> None:
     page = await get(client, "/keys/low?since=7d")
-    assert "2026-04-24 12:00" in page.text
+    assert page.all("svg"), "the balance is drawn"
+    assert "2026-04-24 12:00" not in page.text, "it was not watched yet: no empty days"
+    first = NOW - timedelta(minutes=199)
+    assert f"{first:%Y-%m-%d %H:%M}" in page.text
     assert {"?since=24h", "?since=30d", "?since=90d"} <= {a["href"] for a in page.all("a")}
 
 
@@ -221,6 +234,26 @@ async def test_an_alert_that_nobody_is_told_of_says_so(
 ) -> None:
     scene.alert(scene.key("quiet", 5).subject, delivery=None)
     assert "No notification" in (await get(client, "/alerts")).text
+
+
+async def test_alerts_show_who_took_them_on_and_who_was_not_told(
+    client: httpx.AsyncClient, full_scene: Scene
+) -> None:
+    store = full_scene.store
+    (alert,) = (a for a in store.alerts(only_open=True) if a.rule == "low_balance")
+    (fired,) = store.events([alert.id])
+    quiet = recorded.suppressed(fired.id, "mail", Suppression.QUIET)
+    silenced = recorded.suppressed(fired.id, "", Suppression.SILENCED)
+    store.write([Changes(suppressed=[quiet, silenced])])
+    store.acknowledge([alert.id], NOW - MINUTE, "<anna>", "top-up ordered")
+    store.add_silence(recorded.silence(0, NOW - MINUTE, keys="low*"))
+    store.add_silence(recorded.silence(0, NOW - MINUTE, keys="gone", until=NOW))
+    page = await get(client, "/alerts")
+    assert "Acknowledged by <anna> 1 min ago : top-up ordered" in page.text
+    assert "mail held during quiet hours" in page.text
+    assert "all channels silenced" in page.text
+    assert "key low* · until 2026-05-01 15:59 UTC · anna · top-up ordered" in page.text
+    assert "gone" not in page.text
 
 
 async def test_without_alerts_the_page_says_so(client: httpx.AsyncClient) -> None:

@@ -32,6 +32,7 @@ def test_every_command_has_help(name: str) -> None:
     assert result.exit_code == 0
     assert f"Usage: credit-monitor {name}".rstrip() in result.stdout
     assert "--config" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80, "fits a terminal of 80 columns"
 
 
 @pytest.mark.parametrize("name", [n for n, c in commands().items() if not hasattr(c, "commands")])
@@ -51,7 +52,7 @@ def test_every_option_has_a_help_text(name: str) -> None:
 
 
 def test_every_listing_has_a_json_form() -> None:
-    without = {"run", "demo", "notify", "config", "config schema", "config init"}
+    without = {"run", "demo", "notify", "silence", "config", "config schema", "config init"}
     for name, command in commands().items():
         forms = next((p.type for p in command.params if p.name == "output_format"), None)
         assert (isinstance(forms, click.Choice) and "json" in forms.choices) is (

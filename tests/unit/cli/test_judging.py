@@ -201,6 +201,14 @@ def test_the_plugin_line_spells_out_what_is_wrong_and_counts_the_rest() -> None:
     )
 
 
+def test_the_plugin_line_begins_with_the_worst_for_it_may_be_cut_on_its_way() -> None:
+    odd = finding(CheckExit.UNKNOWN, key="odd", state="timeout")
+    low = finding(CheckExit.WARNING, key="low", balance=Decimal(9), because="below 10")
+    empty = finding(CheckExit.CRITICAL, key="empty", balance=Decimal(0), because="nothing is left")
+    line = nagios_line([odd, low, empty])
+    assert line.index("empty") < line.index("low") < line.index("odd")
+
+
 def test_the_plugin_line_of_a_failure_has_no_performance_data_and_no_bar() -> None:
     odd = finding(CheckExit.UNKNOWN, key="x", state="bad_response", detail="a | b\nc")
     line = nagios_line([odd])

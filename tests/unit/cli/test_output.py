@@ -23,6 +23,21 @@ def test_a_table_in_a_pipe_is_aligned_text() -> None:
     ]
 
 
+def test_on_a_terminal_the_widest_column_gives_way_and_words_stay_whole() -> None:
+    table = output.Table(("key", "state", "read"))
+    table.add("a-long-name", "answer not understood", "12 s ago")
+    assert output.widths(table, 80) == [11, 21, 8]
+    assert output.widths(table, 35) == [11, 10, 8]
+    assert output.widths(table, 30) == [10, 10, 4]
+
+
+def test_in_a_very_narrow_terminal_no_column_vanishes() -> None:
+    table = output.Table(("key", "state"))
+    table.add("x" * 200, "y" * 100)
+    assert output.widths(table, 24) == [10, 10]
+    assert output.widths(table, 1) == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -9,11 +9,12 @@ import pytest
 
 from monitor.config.document import UnreadableError, decode, locate, parse
 from monitor.config.problems import Findings
+from monitor.config.secrets import FromEnvironment
 
 
 def read(text: str) -> Any:
     findings = Findings()
-    value = parse(text, lambda each: each.replace("${X}", "a: [b"), findings)
+    value = parse(text, lambda each: FromEnvironment(each.replace("${X}", "a: [b")), findings)
     assert findings.items == []
     return value
 
@@ -97,17 +98,17 @@ def test_a_million_laughs_end_early() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
     with pytest.raises(UnreadableError, match="more than 2,000,000 values"):
-        parse("\n".join(lines), str, Findings())
+        parse("\n".join(lines), FromEnvironment, Findings())
 
 
 def test_deep_nesting_is_refused_without_recursion() -> None:
     with pytest.raises(UnreadableError, match="nested deeper than 40 levels"):
-        parse("[" * 100_000 + "]" * 100_000, str, Findings())
+        parse("[" * 100_000 + "]" * 100_000, FromEnvironment, Findings())
 
 
 def test_a_second_field_of_a_name_is_told_and_the_first_one_counts() -> None:
     findings = Findings()
-    value = parse("a: 1\nb: {c: 1, c: 2}\na: 3\n", str, findings)
+    value = parse("a: 1\nb: {c: 1, c: 2}\na: 3\n", FromEnvironment, findings)
     assert value == {"a": 1, "b": {"c": 1}}
     assert [(item.path, item.mark) for item in findings.items] == [
         (("b", "c"), (2, 11)),
@@ -139,7 +140,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
 
 def test_a_control_character_is_refused_at_its_place() -> None:
     with pytest.raises(UnreadableError, match="control character") as caught:
-        parse("a: 1\nb: é\x07\n", str, Findings())
+        parse("a: 1\nb: é\x07\n", FromEnvironment, Findings())
     assert caught.value.mark == (2, 5)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -11,6 +13,7 @@ import monitor.limits
 from monitor.config.models import ChannelSettings, Defaults, Notify, Settings, Web
 from monitor.config.rules import merged, switched
 from monitor.core.model import Severity
+from monitor.core.routing import Concern
 from monitor.providers.base import KeySettings
 
 
@@ -39,11 +42,17 @@ def settings(**fields: Any) -> Settings:
 def test_a_channel_takes_what_its_filters_let_through(
     fields: dict[str, Any], severity: str, names: list[str], tags: list[str], *, expected: bool
 ) -> None:
-    assert channel(**fields).matches(severity, names, tags) is expected
+    concern = Concern(rule="silent", provider="kie", keys=tuple(names), tags=tuple(tags))
+    assert (not channel(**fields).why_not(Severity(severity), concern)) is expected
 
 
-def test_a_severity_may_be_given_as_the_enum() -> None:
-    assert channel(severities=["critical"]).matches(Severity.CRITICAL, ["studio"], [])
+def test_quiet_hours_are_those_of_the_file() -> None:
+    quiet = {"from": "22:00", "to": "07:00", "timezone": "Europe/Berlin", "except": "critical"}
+    night = datetime(2026, 11, 1, 23, tzinfo=UTC)
+    held = channel(quiet=quiet).held_until(Severity.WARNING, night)
+    assert held == datetime(2026, 11, 2, 6, tzinfo=UTC)
+    assert channel(quiet=quiet).held_until(Severity.CRITICAL, night) is None
+    assert channel().held_until(Severity.WARNING, night) is None
 
 
 @pytest.mark.parametrize(
@@ -188,3 +197,37 @@ def test_a_report_is_sent_at(written: dict[str, str], at: str, weekday: int | No
 def test_reports_are_off_unless_configured(word: object) -> None:
     assert Notify().report is None
     assert Notify.model_validate({"report": word}).report is None
+
+
+def test_times_in_messages_are_utc_unless_a_zone_is_named() -> None:
+    assert settings().notify.zone == ZoneInfo("UTC")
+    assert settings(notify={"timezone": "Europe/Berlin"}).notify.zone == ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("Europe/Berln", "did you mean Europe/Berlin?", id="a slip"),
+        pytest.param("Middle-earth", "is no time zone", id="no such place"),
+        pytest.param("Europe", "is no time zone", id="a directory of zones"),
+        pytest.param("../etc/passwd", "is no time zone", id="a path"),
+        pytest.param("a\0b", "is no time zone", id="no name at all"),
+        pytest.param("", "at least 1 character", id="nothing"),
+    ],
+)
+def test_what_is_no_time_zone_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(notify={"timezone": name})
+
+
+@pytest.mark.parametrize(
+    ("written", "charts"),
+    [("off", False), ("no", False), (False, False), ("on", True), (True, True)],
+)
+def test_charts_can_be_switched_off(written: object, *, charts: bool) -> None:
+    assert settings(notify={"charts": written}).notify.charts is charts
+
+
+def test_charts_are_on_or_off_and_nothing_else() -> None:
+    with pytest.raises(ValidationError):
+        settings(notify={"charts": "sometimes"})

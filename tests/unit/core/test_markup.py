@@ -19,6 +19,7 @@ from monitor.core.model import Severity
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "messages"
 
 EMAIL_TAGS = {"html", "head", "meta", "title", "body", "div", "h1", "span", "b", "a"}
+COMMAND = "credit-monitor ack 12 15"
 VOID_TAGS = {"meta"}
 
 SMALLEST = {Flavour.EMAIL: 1500}
@@ -36,9 +37,17 @@ def story(number: int = 0, text: str = "", severity: Severity | None = Severity.
     )
 
 
-def message(*stories: Story, notes: tuple[str, ...] = ()) -> Message:
+def message(
+    *stories: Story, notes: tuple[str, ...] = (), acknowledge: tuple[int, ...] = ()
+) -> Message:
     title = stories[0].title if len(stories) == 1 else f"CRITICAL: {len(stories)} keys"
-    return Message(title=title, severity=stories[0].severity, stories=stories, notes=notes)
+    return Message(
+        title=title,
+        severity=stories[0].severity,
+        stories=stories,
+        notes=notes,
+        acknowledge=acknowledge,
+    )
 
 
 # -- golden files ---------------------------------------------------------------------------
@@ -72,6 +81,22 @@ EXAMPLES = {
         notes=(LATE,),
     ),
     "many": message(*(story(number) for number in range(14))),
+    "reminder": message(
+        Story(
+            headline="still low: studio has 412 credits left, since 14:02 CEST, 6 h",
+            severity=Severity.CRITICAL,
+            name="studio",
+            reminder=True,
+            facts=(("Balance", "412 credits"), ("Flapping", "fired 5 times within 1 h")),
+            advice="Top up before it runs out.",
+            link="https://kie.ai/billing",
+        ),
+        notes=(
+            "For channel ops, which could not deliver it: invalid_auth.",
+            "Held during quiet hours from 22:00 to 07:00.",
+        ),
+        acknowledge=(12,),
+    ),
 }
 
 
@@ -117,7 +142,11 @@ def messages(draw: st.DrawFn) -> Message:
     )
     notes = draw(st.lists(texts, max_size=2))
     return Message(
-        title=draw(texts), severity=stories[0].severity, stories=tuple(stories), notes=tuple(notes)
+        title=draw(texts),
+        severity=stories[0].severity,
+        stories=tuple(stories),
+        notes=tuple(notes),
+        acknowledge=tuple(draw(st.lists(st.integers(1, 10**6), max_size=12))),
     )
 
 
@@ -279,3 +308,27 @@ def test_where_nothing_fits_the_title_is_cut() -> None:
 def test_the_title_is_one_line_without_what_turns_text_around() -> None:
     told = Message(title="a\n\u202eb\x00\ud800", severity=None, stories=(story(),))
     assert render(told, Flavour.TEXT, limit=500).title == "a b"
+
+
+# -- how to acknowledge ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_how_to_acknowledge_is_said_at_the_end(flavour: Flavour) -> None:
+    body = render(message(story(), acknowledge=(12, 15)), flavour, limit=4096).body
+    assert COMMAND in body
+    assert body.index(COMMAND) > body.index("Balance")
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_how_to_acknowledge_is_still_said_when_stories_are_left_out(flavour: Flavour) -> None:
+    told = message(*(story(number) for number in range(60)), acknowledge=(12, 15))
+    body = render(told, flavour, limit=4096).body
+    assert COMMAND in body
+    assert "Everything: credit" in body
+
+
+def test_only_so_many_alerts_are_named_to_acknowledge() -> None:
+    told = message(story(), acknowledge=tuple(range(1, 40)))
+    last = render(told, Flavour.TEXT, limit=4096).body.splitlines()[-1]
+    assert last == "Acknowledge: credit-monitor ack 1 2 3 4 5 6 7 8 9 10"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -11,7 +12,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.core.advice import REASON_TEXTS
-from monitor.core.messages import Lateness, Message, compose, trial_message
+from monitor.core.messages import (
+    Lateness,
+    Message,
+    came_and_went,
+    compose,
+    fallback_note,
+    limit_note,
+    quiet_note,
+    trial_message,
+)
 from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
 from monitor.core.rules import Rules
 from monitor.core.stories import VOICES
@@ -75,6 +85,13 @@ def rejected(reason: Reason = Reason.UNAUTHORIZED, **facts: object) -> Event:
 def silent(subject: Subject = STUDIO, **facts: object) -> Event:
     since = NOW - timedelta(minutes=25)
     return event("silent", severity=WARNING, subject=subject, since=since, **facts)  # type: ignore[arg-type]  # see event()
+
+
+def reminded(told: Event, why: Why = Why.REPEAT, hours: float = 6) -> Event:
+    """The reminder of an alert that was raised as *told* some hours ago."""
+    return replace(
+        told, change=Change.REMINDED, why=why, opened_at=NOW - timedelta(hours=hours), at=NOW
+    )
 
 
 def message(*events: Event, **options: object) -> Message:
@@ -179,6 +196,54 @@ TITLES: dict[str, tuple[Sequence[Event], str]] = {
         [low(), over("low_balance", subject=Subject("kie", "", "relay"))],
         "CRITICAL: studio has 412 credits left; OK again: relay",
     ),
+    "a reminder of a low balance says since when": (
+        [reminded(low())],
+        "CRITICAL: still low: studio has 412 credits left, since 06:00 UTC, 6 h",
+    ),
+    "a reminder of what began on another day gives the date": (
+        [reminded(low(), hours=30)],
+        "CRITICAL: still low: studio has 412 credits left, since 2026-04-30 06:00 UTC, 1 d 6 h",
+    ),
+    "a reminder of a refused key": (
+        [reminded(rejected())],
+        "CRITICAL: still refused: studio: key refused, since 06:00 UTC, 6 h",
+    ),
+    "a reminder of an empty key": (
+        [reminded(event("exhausted", balance=Decimal(0)))],
+        "CRITICAL: still empty: studio has no credits left, since 06:00 UTC, 6 h",
+    ),
+    "a reminder of a silent key says the time once": (
+        [reminded(silent(reason=Reason.TIMEOUT))],
+        "WARNING: still silent: studio: no reading for 25 min (no answer in time)",
+    ),
+    "a reminder of a rule of an older version": (
+        [reminded(event("spike", severity=WARNING))],
+        "WARNING: still open: studio: spike, since 06:00 UTC, 6 h",
+    ),
+    "a silence that ended over an open alert": (
+        [reminded(low(), Why.SILENCE_OVER)],
+        "CRITICAL: still open after the silence: studio has 412 credits left, since 06:00 UTC, 6 h",
+    ),
+    "an alert that nobody acknowledged": (
+        [reminded(low(), Why.UNANSWERED)],
+        "CRITICAL: nobody has acknowledged: studio has 412 credits left, since 06:00 UTC, 6 h",
+    ),
+    "a reminder that is overtaken by the end tells the end": (
+        [reminded(low(minutes_ago=1)), over("low_balance")],
+        "OK again: studio has 10,012 credits; low balance is over",
+    ),
+    "reminders of several keys say that nothing is new": (
+        [reminded(low()), reminded(low(subject=Subject("kie", "", "relay")))],
+        "CRITICAL: 2 keys still need attention: relay, studio",
+    ),
+    "a reminder beside news is not called one": (
+        [reminded(low()), low(subject=Subject("kie", "", "relay"))],
+        "CRITICAL: 2 keys need attention: relay, studio",
+    ),
+    "reminders of accounts and keys": (
+        [reminded(low()), reminded(low(subject=TEAM))],
+        "CRITICAL: 2 alerts still open: account studio-main, studio",
+    ),
     "a rule of an older version speaks by its name": (
         [event("spike", severity=WARNING)],
         "WARNING: studio: spike",
@@ -236,6 +301,14 @@ FACTS = {
     ),
     "the provider": (low(), ("Provider", "kie")),
     "what was paid in": (paid(), ("Paid in", "+10,000 credits")),
+    "an alert that flaps says how often it fired": (
+        low(fired=5),
+        ("Flapping", "fired 5 times within 1 h"),
+    ),
+    "a reminder says since when, not when it was sent": (
+        reminded(low()),
+        ("Since", "2026-05-01 08:00 CEST, 6 h ago"),
+    ),
     "how long it lasted": (
         over("low_balance"),
         ("Lasted", "2 h, since 2026-05-01 12:00 CEST"),
@@ -320,3 +393,102 @@ def test_the_trial_message_names_its_channel_and_the_time() -> None:
     trial = trial_message("ops", now=NOW)
     assert trial.title == "Test message through ops"
     assert ("Sent", "2026-05-01 12:00 UTC") in trial.stories[0].facts
+
+
+# -- acknowledging, held messages, notes ----------------------------------------------------
+
+
+def numbered(alert_id: int, told: Event) -> Event:
+    return replace(told, alert_id=alert_id)
+
+
+ACKNOWLEDGE: dict[str, tuple[Sequence[Event], tuple[int, ...]]] = {
+    "an open alert can be acknowledged": ([numbered(12, low())], (12,)),
+    "worst first, then in the order they came": (
+        [
+            numbered(3, low(severity=WARNING)),
+            numbered(7, rejected()),
+            numbered(5, low(subject=TEAM)),
+        ],
+        (5, 7, 3),
+    ),
+    "a reminder can be acknowledged": ([numbered(12, reminded(low()))], (12,)),
+    "what is over needs nobody": (
+        [numbered(12, low(minutes_ago=1)), numbered(12, over("low_balance"))],
+        (),
+    ),
+    "a top-up needs nobody": ([numbered(12, paid())], ()),
+    "information needs nobody": ([numbered(12, low(severity=INFO))], ()),
+}
+
+
+@pytest.mark.parametrize(("events", "alerts"), ACKNOWLEDGE.values(), ids=ACKNOWLEDGE)
+def test_a_message_names_the_alerts_to_acknowledge(
+    events: Sequence[Event], alerts: tuple[int, ...]
+) -> None:
+    assert message(*events).acknowledge == alerts
+
+
+RELAY = Subject("kie", "", "relay")
+PASSED = (
+    numbered(1, low(minutes_ago=60, subject=RELAY)),
+    numbered(1, over("low_balance", subject=RELAY)),
+)
+
+
+def test_what_came_and_went_in_a_held_message_is_one_line() -> None:
+    told = message(*PASSED, numbered(2, low()), held=True)
+    assert told.title == "CRITICAL: studio has 412 credits left"
+    assert [story.name for story in told.stories] == ["studio"]
+    assert told.notes == ("Came and went meanwhile: relay (low_balance).",)
+
+
+def test_a_top_up_in_a_held_message_is_told_even_if_it_ended_an_alert() -> None:
+    told = message(
+        numbered(1, low(minutes_ago=60)),
+        numbered(2, paid()),
+        numbered(1, over("low_balance")),
+        held=True,
+    )
+    assert told.title == "studio topped up: +10,000, now 10,012 credits"
+
+
+def test_a_held_message_of_which_nothing_is_left_can_be_left_out() -> None:
+    assert came_and_went(PASSED) == {1}
+    assert message(*PASSED, held=True) == message(*PASSED)
+
+
+def test_the_end_of_what_was_told_before_the_quiet_hours_is_told_after_them() -> None:
+    assert came_and_went([numbered(1, over("low_balance"))]) == frozenset()
+
+
+def test_notes_stand_before_that_of_lateness() -> None:
+    late = Lateness(due_at=NOW - timedelta(minutes=47))
+    first, second = message(low(), late=late, notes=("Held.",)).notes
+    assert (first, second[:27]) == ("Held.", "This message comes 47 min l")
+
+
+NOTES = {
+    "a fallback names the channel and the cause": (
+        fallback_note("ops", "invalid_auth."),
+        "For channel ops, which could not deliver it: invalid_auth.",
+    ),
+    "a fallback without a known cause": (
+        fallback_note("ops", ""),
+        "For channel ops, which could not deliver it.",
+    ),
+    "quiet hours": (
+        quiet_note(time(22), time(7)),
+        "Held during quiet hours from 22:00 to 07:00.",
+    ),
+    "the limit of an hour counts and names": (
+        limit_note(12, ["studio", "relay"]),
+        "12 more messages were held back in this hour: studio, relay.",
+    ),
+    "one held back message": (limit_note(1, []), "1 more message was held back in this hour."),
+}
+
+
+@pytest.mark.parametrize(("note", "text"), NOTES.values(), ids=NOTES)
+def test_a_note_is_a_sentence(note: str, text: str) -> None:
+    assert note == text

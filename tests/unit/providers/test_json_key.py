@@ -343,6 +343,15 @@ def test_the_waiting_time_of_a_declared_failure_is_kept() -> None:
     assert caught.value.retry_after == timedelta(seconds=9)
 
 
+def test_the_token_in_a_header_comes_back_hidden_without_its_scheme_too() -> None:
+    built = provider(headers={"X-Other": "Token other-secret-value"})
+
+    with pytest.raises(PollError) as caught:
+        built.judge(answer({"message": "unknown: other-secret-value"}, 401))
+
+    assert caught.value.detail == "HTTP 401: unknown: ***"
+
+
 def test_nothing_that_may_be_secret_is_in_the_repr() -> None:
     built = provider(auth="query:k", headers={"X-Other": "other-secret-value"})
 

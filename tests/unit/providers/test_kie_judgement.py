@@ -30,7 +30,7 @@ JUNK = st.recursive(
 def read(status: int, body: bytes) -> Decimal | None:
     """The balance, or None for a failure; anything but a PollError is a bug."""
     try:
-        return judge(Answer(status, {}, body), KEY).balance
+        return judge(Answer(status, {}, body), [KEY]).balance
     except PollError:
         return None
 
@@ -117,6 +117,13 @@ def test_plain_http_is_taken_on_loopback_and_for_a_host_allowed_by_name() -> Non
     assert KieKey(name="a", key=KEY, url="http://[::1]:1").build().limit_group == "::1"
     named = KieKey(name="a", key=KEY, url="http://Relay.lan", allow_plain_http="Relay.lan")
     assert named.build().limit_group == "relay.lan"
+
+
+def test_services_at_different_addresses_do_not_share_an_outage() -> None:
+    assert KieKey(name="a", key=KEY).origin == "kie"
+    mirror = KieKey(name="a", key=KEY, url="https://Mirror.example.com/kie")
+    assert mirror.origin == "mirror.example.com"
+    assert KieKey(name="a", key=KEY, url="http://127.0.0.1:8080").origin == "127.0.0.1:8080"
 
 
 def test_a_key_without_a_credential_cannot_be_built() -> None:

@@ -65,6 +65,9 @@ def test_every_field_has_its_place_in_the_row(value: type, row: dict[str, object
         ("events", codec.event_row(recorded.event())),
         ("notifications", codec.notification_row(recorded.notification())),
         ("attempts", codec.attempt_row(recorded.attempt())),
+        ("silences", {"id": 1, **codec.silence_row(recorded.silence())}),
+        ("acks", codec.ack_row(recorded.ack())),
+        ("suppressions", codec.suppressed_row(recorded.suppressed())),
     ],
 )
 def test_a_row_fills_every_column_of_its_table(table: str, row: dict[str, object]) -> None:
@@ -86,6 +89,7 @@ def test_every_fact_is_kept() -> None:
         since=recorded.NOW,
         keys=("a", "b"),
         top_up_url="https://example.com",
+        fired=5,
     )
     assert all(getattr(everything, field.name) for field in fields(Facts))
     assert repr(codec.decode_facts(codec.encode_facts(everything))) == repr(everything)
