@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -259,7 +260,8 @@ def limits(
     settings: Settings, groups: Mapping[int, str], unsaid: Collection[str], findings: Findings
 ) -> None:
     """Every entry of ``limits`` is for a provider or host in use; *unsaid* as in :func:`rates`."""
-    known = {ANY_GROUP, *groups.values(), *(key.provider for key in settings.keys)}
+    hosts = {urlsplit(f"//{group}").hostname or group for group in groups.values()}
+    known = {ANY_GROUP, *groups.values(), *hosts, *(key.provider for key in settings.keys)}
     for name in settings.limits:
         if name not in known:
             hint = suggestion(name, known.difference(unsaid))

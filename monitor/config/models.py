@@ -466,13 +466,14 @@ class Settings(BaseModel):
         return channel.name in named if named else Severity.INFO in channel.severities
 
     def limit(self, provider: str, group: str) -> Limit:
-        """The limits of keys of *provider* in limit group *group* (usually the host).
+        """The limits of keys of *provider* in limit group *group* (host, or host:port).
 
-        The entry of the group comes before that of the provider; what it leaves out is taken from
-        ``default``.
+        The entry of the group comes before those of its host and of the provider; what it leaves
+        out is taken from ``default``.
         """
         common = self.limits.get(ANY_GROUP, Limit())
-        own = self.limits.get(group) or self.limits.get(provider)
+        host = urlsplit(f"//{group}").hostname or group
+        own = self.limits.get(group) or self.limits.get(host) or self.limits.get(provider)
         if own is None:
             return common
         given = {name: getattr(own, name) for name in own.model_fields_set}

@@ -19,7 +19,7 @@ from monitor.core.fields import STRICT, parse_amount
 from monitor.core.model import DEFAULT_METER, MeterReading, Reason
 from monitor.providers.auth import HEADER_NAME, Auth
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo, Secret
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
+from monitor.providers.exchange import Answer, Request, Url, check_plain_http, site_of
 from monitor.providers.expressions import Expression, product
 from monitor.providers.json_values import ExpressionError, MissingError
 from monitor.providers.judge import Words, check_status, try_decode, waiting_time
@@ -212,7 +212,7 @@ class JsonKey(KeySettings, MeterRule):
         if not key and self.auth.kind != "none":
             raise ValueError(f"key {self.name} has no credential")
         return JsonProvider(
-            host=host_of(self.url),
+            site=site_of(self.url),
             request=self._request(key),
             timeout=self.timeout.total_seconds(),
             secrets=self.secrets,
@@ -250,7 +250,7 @@ def _json(value: Any) -> str:
 class JsonProvider:
     """Reads the amounts that the rules name from one answer."""
 
-    host: str
+    site: str
     request: Request
     timeout: float
     secrets: tuple[str, ...] = field(repr=False)
@@ -260,8 +260,8 @@ class JsonProvider:
 
     @property
     def limit_group(self) -> str:
-        """The host."""
-        return self.host
+        """The site."""
+        return self.site
 
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """All meters of the answer; raises :class:`PollError`."""

@@ -127,8 +127,8 @@ class KieProvider:
 
     @property
     def limit_group(self) -> str:
-        """The host: kie.ai limits per account, which we cannot tell apart by key."""
-        return host_of(self.url)
+        """The site: kie.ai limits per account, which we cannot tell apart by key."""
+        return site_of(self.url)
 
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """The account's balance as the one meter; raises :class:`PollError`."""

@@ -231,3 +231,9 @@ def test_charts_can_be_switched_off(written: object, *, charts: bool) -> None:
 def test_charts_are_on_or_off_and_nothing_else() -> None:
     with pytest.raises(ValidationError):
         settings(notify={"charts": "sometimes"})
+
+
+def test_services_on_one_host_have_limits_of_their_own_or_those_of_the_host() -> None:
+    found = settings(limits={"localhost": {"rate": 5}, "localhost:2": {"rate": 9}})
+    assert found.limit("kie", "localhost:1").rate == 5
+    assert found.limit("kie", "localhost:2").rate == 9

@@ -113,8 +113,8 @@ def test_a_wrong_setting_is_refused_with_its_fix(changes: dict[str, Any], proble
 
 
 def test_plain_http_is_taken_on_loopback_and_for_a_host_allowed_by_name() -> None:
-    assert KieKey(name="a", key=KEY, url="http://127.0.0.1:1").build().limit_group == "127.0.0.1"
-    assert KieKey(name="a", key=KEY, url="http://[::1]:1").build().limit_group == "::1"
+    assert KieKey(name="a", key=KEY, url="http://127.0.0.1:1").build().limit_group == "127.0.0.1:1"
+    assert KieKey(name="a", key=KEY, url="http://[::1]:1").build().limit_group == "[::1]:1"
     named = KieKey(name="a", key=KEY, url="http://Relay.lan", allow_plain_http="Relay.lan")
     assert named.build().limit_group == "relay.lan"
 
