@@ -251,3 +251,45 @@ async def demo_metrics(process: Process) -> str:
             return text
 
     return await asyncio.to_thread(read)
+
+
+async def test_a_silence_from_the_command_line_holds_and_its_end_tells_what_is_open(
+    site: Site,
+) -> None:
+    process = await site.started()
+    add = ("silence", "add", "--key", "studio", "--for", "1h", "--reason", "load test")
+    code, output = await run_program(*add, "--config", str(site.config), home=site.home)
+    assert code == 0, output
+    await asyncio.sleep(3)  # the daemon looks for new silences every two seconds
+    site.spend("50")
+    await shown(process, "50")
+    site.spend("50", "spare")
+    await site.hook.until("spare has 50 credits left")
+    assert not [text for text in site.hook.messages if "studio" in text]
+    expire = ("silence", "expire", "--all")
+    code, output = await run_program(*expire, "--config", str(site.config), home=site.home)
+    assert code == 0, output
+    message = await site.hook.until("studio")
+    assert "after the silence" in message
+    await process.stop()
+    records = await site.ask("alerts")
+    reasons = {s["reason"] for record in records for s in record["suppressed"]}
+    assert reasons == {"silenced"}
+
+
+async def test_what_a_channel_refuses_reaches_its_fallback_and_says_whose_it_was(
+    site: Site,
+) -> None:
+    async with Hook(status=403) as broken:
+        url = f"json://127.0.0.1:{broken.port}/"
+        first = {"name": "first", "url": url, "fallback": "hook", "severities": ["critical"]}
+        site.settings["channels"][0]["severities"] = ["info"]
+        site.settings["channels"].append(first)
+        process = await site.started()
+        site.spend("50")
+        message = await site.hook.until("studio has 50 credits left")
+        assert "channel first" in message
+        await process.stop()
+    records = await site.ask("notify", "list")
+    found = {r["notification"]["channel"]: r["notification"]["state"] for r in records}
+    assert found == {"first": "dead", "hook": "delivered"}
