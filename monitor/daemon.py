@@ -164,6 +164,7 @@ class Daemon:
             listener=self.metrics,
             policy=OutboxPolicy(
                 timeout=timeout,
+                group_wait=self.settings.notify.group_wait,
                 give_up_after=self.settings.notify.give_up_after,
                 fallback_after=self.settings.notify.fallback_after,
                 fallbacks={c.name: c.fallback for c in channels if c.fallback},
@@ -433,11 +434,11 @@ def _compose(
     now: datetime,
     late: Lateness | None,
     notes: Sequence[str],
+    held: bool,  # noqa: FBT001 - as above
     *,
     timezone: tzinfo,
 ) -> Message:
-    message = compose(events, now=now, late=late, timezone=timezone)
-    return replace(message, notes=(*message.notes, *notes))
+    return compose(events, now=now, late=late, timezone=timezone, notes=notes, held=held)
 
 
 def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:

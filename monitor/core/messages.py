@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from monitor.core import wording
@@ -23,7 +23,6 @@ __all__ = [
     "encode",
     "fallback_note",
     "limit_note",
-    "quiet_note",
     "recall",
     "trial_message",
 ]
@@ -200,11 +199,6 @@ def fallback_note(channel: str, cause: str) -> str:
     """Says that *channel* should have told this; *cause* is a sentence without secrets."""
     why = f": {cause.rstrip('.')}" if cause else ""
     return f"For channel {channel}, which could not deliver it{why}."
-
-
-def quiet_note(begin: time, end: time) -> str:
-    """Says that a message waited for the end of the channel's quiet hours, in their time zone."""
-    return f"Held during quiet hours from {begin:%H:%M} to {end:%H:%M}."
 
 
 def limit_note(count: int, names: Sequence[str]) -> str:

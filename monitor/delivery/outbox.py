@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.clock import Clock
-from monitor.core.messages import Lateness, Message, recall
+from monitor.core.messages import Lateness, Message, fallback_note, limit_note, recall
 from monitor.core.model import (
     Attempt,
     Event,
@@ -62,11 +62,13 @@ class OutboxPolicy:
     """How long one attempt may take (real time), and how long a notification matters.
 
     ``fallbacks`` names the channel that is told what another one refuses, or has failed to take for
-    ``fallback_after``; ``limits`` are messages per hour and channel.
+    ``fallback_after``; ``limits`` are messages per hour and channel.  What waited longer than
+    ``group_wait`` from the start was held for quiet hours.
     """
 
     timeout: timedelta
     give_up_after: timedelta
+    group_wait: timedelta = timedelta(seconds=10)
     fallback_after: timedelta = timedelta(minutes=15)
     fallbacks: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -82,6 +84,10 @@ class _Entry:
     limited: bool = False
 
 
+Compose = Callable[[Sequence[Event], datetime, Lateness | None, Sequence[str], bool], Message]
+"""Makes a message of events: as of when, how late, with which notes, and whether it was held."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxContext:
     """What every channel's worker needs from outside.
@@ -93,7 +99,7 @@ class OutboxContext:
     ``recall`` brings back the message of a notification that tells no events.
     """
 
-    compose: Callable[[Sequence[Event], datetime, Lateness | None, Sequence[str]], Message]
+    compose: Compose
     hand_over: Callable[[Notification, str, str], Notification]
     settle: Callable[[Iterable[int]], Awaitable[None]]
     record: Callable[[Changes], None]
@@ -382,15 +388,17 @@ class _Channel:
             return replace(message, notes=(*notes, *message.notes)), []
         events = {e.id: e for entry in entries for e in entry.events.values()}
         told = sorted(events.values(), key=lambda e: e.id)
-        return self._context.compose(told, now, late, notes), told
+        group_wait = self._context.policy.group_wait
+        held = any(e.notification.due_at - e.notification.created_at > group_wait for e in entries)
+        return self._context.compose(told, now, late, notes, held), told
 
     def _notes(self, entries: Sequence[_Entry]) -> list[str]:
         """What the message says about itself: whose it was, and what was held back."""
         notes = list(dict.fromkeys(e.notification.note for e in entries if e.notification.note))
         held = sum(entry.limited for entry in entries)
         if held:
-            word = "notification was" if held == 1 else "notifications were"
-            notes.append(f"{held} {word} held back: more than {self._quota.limit} messages an hour")
+            events = [e for entry in entries if entry.limited for e in entry.events.values()]
+            notes.append(limit_note(held, list(dict.fromkeys(e.subject.label for e in events))))
         return notes
 
     async def _deliver(self, message: Message, events: Sequence[Event]) -> Delivery:
@@ -459,7 +467,7 @@ class _Channel:
         refused = after.state is NotificationState.DEAD
         if not self._fallback or after.handed_to or delivered or not (refused or failing):
             return after
-        note = f"for channel {self.name}, which {'refuses' if refused else 'fails'}: {after.error}"
+        note = fallback_note(self.name, after.error)
         handed = self._context.hand_over(replace(after, error=""), self._fallback, note)
         handed = replace(
             handed, state=NotificationState.PENDING, finished_at=None, next_attempt_at=now

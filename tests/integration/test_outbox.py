@@ -120,6 +120,7 @@ class Office:
         now: datetime,
         late: Lateness | None,
         notes: Sequence[str],
+        held: bool,  # noqa: FBT001 - the signature of OutboxContext.compose
     ) -> Message:
         title = " ".join(str(e.id) for e in events)
         causes = (late.cause,) if late else ()
@@ -419,7 +420,7 @@ async def test_a_stored_message_that_a_channel_refuses_goes_to_its_fallback_with
     await office.outbox.stop(1)
     (message,) = office.channels["mail"].got
     assert message.title == "Test message through report-1"
-    assert message.notes == ("for channel ops, which refuses: HTTP 400",)
+    assert message.notes == ("For channel ops, which could not deliver it: HTTP 400.",)
 
 
 async def test_the_hourly_limit_neither_holds_stored_messages_nor_counts_them() -> None:
@@ -457,7 +458,9 @@ async def test_what_a_channel_refuses_goes_to_its_fallback_which_says_whose_it_w
     await office.until(1001, NotificationState.DELIVERED)
     assert office.rows[1].state is NotificationState.DEAD
     assert office.rows[1].handed_to == "mail"
-    assert office.channels["mail"].got[0].notes == ("for channel ops, which refuses: HTTP 400",)
+    assert office.channels["mail"].got[0].notes == (
+        "For channel ops, which could not deliver it: HTTP 400.",
+    )
     await office.outbox.stop(1)
 
 
@@ -469,7 +472,9 @@ async def test_a_channel_that_fails_too_long_is_tried_on_while_its_fallback_is_t
     await office.until(1, NotificationState.DELIVERED)
     await office.until(1001, NotificationState.DELIVERED)
     assert len(office.channels["mail"].got) == 1
-    assert office.channels["mail"].got[0].notes == ("for channel ops, which fails: HTTP 503",)
+    assert office.channels["mail"].got[0].notes == (
+        "For channel ops, which could not deliver it: HTTP 503.",
+    )
     assert len(office.channels["ops"].got) == 1
     await office.outbox.stop(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -19,7 +19,6 @@ from monitor.core.messages import (
     compose,
     fallback_note,
     limit_note,
-    quiet_note,
     trial_message,
 )
 from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
@@ -476,10 +475,6 @@ NOTES = {
     "a fallback without a known cause": (
         fallback_note("ops", ""),
         "For channel ops, which could not deliver it.",
-    ),
-    "quiet hours": (
-        quiet_note(time(22), time(7)),
-        "Held during quiet hours from 22:00 to 07:00.",
     ),
     "the limit of an hour counts and names": (
         limit_note(12, ["studio", "relay"]),
