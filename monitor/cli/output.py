@@ -16,7 +16,8 @@ import click
 from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS
 from monitor.core.model import Ack, Reason
-from monitor.queries import STATE_OK, STATE_UNKNOWN, to_json
+from monitor.jsonable import to_json
+from monitor.queries import STATE_OK, STATE_UNKNOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
