@@ -21,9 +21,10 @@ from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.wording import span
 from monitor.delivery.address import alertmanager_address, heartbeat_address
+from monitor.delivery.context import OutboxContext, OutboxPolicy
 from monitor.delivery.heartbeat import Heartbeat, Progress
 from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
-from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
+from monitor.delivery.outbox import Outbox
 from monitor.delivery.senders import make_sender
 from monitor.illustrations import read_charts, sketches
 from monitor.limits import Limit
