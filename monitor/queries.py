@@ -63,6 +63,8 @@ class MeterOverview:
 class KeyOverview:
     """One key: ``state`` is ``ok``, ``unknown`` (never polled) or the reason of the last failure.
 
+    ``meters`` is empty before the first reading, and where the provider shows no balance.
+
     ``severity`` is that of the worst open alert that concerns the key, its account's and its
     provider's included; None when nothing is wrong.
     """
@@ -78,6 +80,11 @@ class KeyOverview:
     last_success_at: datetime | None
     severity: Severity | None
     meters: tuple[MeterOverview, ...]
+
+    @property
+    def is_check_only(self) -> bool:
+        """Whether its provider shows no balance, so that readings only tell that the key works."""
+        return self.last_success_at is not None and not self.meters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,12 +191,11 @@ def _print_table(findings: Sequence[Finding]) -> None:
         right=frozenset({"balance"}),
     )
     for finding in findings:
-        read = finding.state == "ok"
         table.add(
             finding.label,
             finding.provider,
             finding.account or output.NOTHING,
-            output.amount(finding.balance, finding.unit) if read else output.NOTHING,
+            finding.shown_balance,
             output.state(finding.state),
             finding.verdict.name.lower(),
             finding.because,
@@ -249,7 +248,7 @@ def nagios_line(findings: Sequence[Finding]) -> str:
 def _words(finding: Finding) -> str:
     if finding.state != "ok":
         return f"{finding.label} {output.state(finding.state, finding.detail)}"
-    text = f"{finding.label} {output.amount(finding.balance, finding.unit)}"
+    text = f"{finding.label} {finding.shown_balance if finding.meter else 'works'}"
     return text if finding.verdict is CheckExit.OK else f"{text} ({finding.because})"
 
 

@@ -85,6 +85,9 @@ def _ends(points: tuple[Sample, ...]) -> Iterator[tuple[datetime, Decimal | None
 
 
 def _print_plot(history: KeyHistory) -> None:
+    if not history.meters:
+        click.echo(f"No balance was recorded of {history.key} since {output.time(history.since)}.")
+        return
     from monitor.cli import plot  # noqa: PLC0415 - only this format needs it
 
     columns = shutil.get_terminal_size((100, 24)).columns

@@ -153,6 +153,10 @@ def amount(value: Decimal | None, unit: str = "") -> str:
     return "no cap" if value is None else wording.amount(value, unit)
 
 
+UNSUPPORTED = "unsupported"
+"""In place of a balance where the provider shows none and only says that the key works."""
+
+
 def time(moment: datetime | None) -> str:
     """A moment in UTC, to the second."""
     return NOTHING if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
