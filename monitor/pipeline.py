@@ -86,7 +86,7 @@ class Pipeline:
     def sweep(self, now: datetime) -> Changes:
         """What time alone brings about: keys and providers that have fallen silent."""
         changes = Changes()
-        for transition in self._providers.recovered(now):
+        for transition in self._providers.recovered(self._watching_since, now):
             self._announcer.apply(transition, changes)
         self._announcer.remind(now, changes)
         for live in self.world.keys.values():
@@ -288,9 +288,11 @@ class Pipeline:
         if self._providers.speaks_for(live, rule.after, now):
             return
         slot = _key_slot(live, rule)
-        verdict = rule.judge(self._key_view(live, slot, now))
+        view = self._key_view(live, slot, now)
+        verdict = rule.judge(view)
         if verdict.state is State.BREACH and self.world.alert(slot) is None:
-            outage = self._providers.outage(live, rule, verdict, now, self._announcer.next_alert_id)
+            next_id = self._announcer.next_alert_id
+            outage = self._providers.outage(live, rule, view, verdict, next_id)
             if outage is not None:
                 self._announcer.apply(outage, changes)
                 return

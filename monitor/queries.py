@@ -17,6 +17,7 @@ from typing import Any
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    NETWORK,
     Ack,
     Alert,
     Attempt,
@@ -324,8 +325,11 @@ def concerns(subject: Subject, key: WatchedKey) -> bool:
 
 
 def subjects(key: WatchedKey) -> set[str]:
-    """The ids of the key, of the account it draws on, and of what fails together with it."""
-    return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
+    """The ids of the key, of the account it draws on, of what fails together with it, and of the
+    network that all keys share.
+    """
+    site = Subject(key.origin or key.provider)
+    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:

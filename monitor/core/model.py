@@ -146,7 +146,10 @@ Observation = Reading | Failure
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty)."""
+    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty).
+
+    With nothing at all it is :data:`NETWORK`.
+    """
 
     provider: str
     account: str = ""
@@ -159,7 +162,7 @@ class Subject:
             return f"key:{self.key}"
         if self.account:
             return f"account:{self.provider}/{self.account}"
-        return f"provider:{self.provider}"
+        return f"provider:{self.provider}" if self.provider else "network"
 
     @property
     def label(self) -> str:
@@ -168,7 +171,11 @@ class Subject:
             return self.key
         if self.account:
             return f"account {self.account}"
-        return f"provider {self.provider}"
+        return f"provider {self.provider}" if self.provider else "this host's network"
+
+
+NETWORK = Subject("")
+"""This host's own network, by which all providers are reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +240,8 @@ class Facts:
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
     ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
-    has fired within the last hour; 0 for one that does not flap.
+    has fired within the last hour; 0 for one that does not flap.  ``only_site``: no other provider
+    is watched, so that its outage cannot be told from the loss of this host's network.
     """
 
     balance: Decimal | None = None
@@ -249,6 +257,7 @@ class Facts:
     keys: tuple[str, ...] = ()
     top_up_url: str = ""
     fired: int = 0
+    only_site: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
