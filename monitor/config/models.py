@@ -31,6 +31,7 @@ from monitor.core.routing import Concern, Filters
 from monitor.core.rules import Rules
 from monitor.providers import AnyKey
 from monitor.providers.base import Name
+from monitor.store.base import Retention as StoreRetention
 
 OFF_WORDS = (False, "off", "no")
 """What switches a rule or the web page off; ``off`` is plain text to our reading of YAML."""
@@ -342,6 +343,11 @@ class Retention(BaseModel):
         if self.thinned < self.samples:
             raise ValueError("thinned must not be shorter than samples: it continues them")
         return self
+
+    @property
+    def kept(self) -> StoreRetention:
+        """The same, in the words of the store."""
+        return StoreRetention(samples=self.samples, thinned=self.thinned, records=self.records)
 
 
 class Limit(BaseModel):
