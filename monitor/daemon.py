@@ -16,7 +16,8 @@ from typing import Self
 from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
-from monitor.config.models import ChannelSettings, Settings
+from monitor.config.channels import ChannelSettings
+from monitor.config.models import Settings
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.wording import span

@@ -16,7 +16,8 @@ import click
 from monitor.core import wording
 from monitor.core.advice import reason_text
 from monitor.core.model import Ack, Reason
-from monitor.queries import STATE_OK, STATE_UNKNOWN, to_json
+from monitor.jsonable import to_json
+from monitor.queries import STATE_OK, STATE_UNKNOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -150,6 +151,10 @@ def print_json(value: Any) -> None:
 def amount(value: Decimal | None, unit: str = "") -> str:
     """A balance with its unit; None is a meter without a cap."""
     return "no cap" if value is None else wording.amount(value, unit)
+
+
+UNSUPPORTED = "unsupported"
+"""In place of a balance where the provider shows none and only says that the key works."""
 
 
 def time(moment: datetime | None) -> str:
