@@ -16,14 +16,16 @@ from typing import Self
 from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
-from monitor.config.models import ChannelSettings, Settings
+from monitor.config.channels import ChannelSettings
+from monitor.config.models import Settings
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.wording import span
 from monitor.delivery.address import alertmanager_address, heartbeat_address
+from monitor.delivery.context import OutboxContext, OutboxPolicy
 from monitor.delivery.heartbeat import Heartbeat, Progress
 from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
-from monitor.delivery.outbox import Outbox, OutboxContext, OutboxPolicy
+from monitor.delivery.outbox import Outbox
 from monitor.delivery.senders import make_sender
 from monitor.illustrations import read_charts, sketches
 from monitor.limits import Limit
