@@ -41,14 +41,14 @@ under systemd with their priorities.
 def command(log_level: str, log_format: str) -> None:
     """Run the daemon: poll all keys, record, alert, serve metrics and the web page."""
     settings = _settings(log.Level(log_level), log.Format(log_format))
-    from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before these load
+    from monitor import service  # noqa: PLC0415 - a wrong configuration is told before these load
     from monitor.plan import Plan  # noqa: PLC0415 - as above
     from monitor.web.server import WebServerError  # noqa: PLC0415 - as above
 
     plan = Plan.of(settings)
     del settings  # 10,000 keys hold 20 MB of settings; nothing else refers to them
     try:
-        daemon.run(plan)
+        service.run(plan)
     except CertificatesError as error:
         raise CommandError(f"{error}.", code=Exit.CONFIG) from None
     except StoreError as error:
