@@ -14,6 +14,8 @@ from monitor.core.ledger import LedgerState, Movement, MovementKind, advance, op
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 WIDE = Context(prec=200)
+USUAL_BURN = Decimal("0.0173")
+"""Expected per second, so that top-ups are split."""
 
 amounts = st.one_of(
     st.decimals(min_value=-(10**6), max_value=10**6, places=2),
@@ -29,7 +31,7 @@ def run(first: Decimal, rest: list[tuple[int, Decimal]]) -> list[LedgerState]:
     at = START
     for seconds, balance in rest:
         at += timedelta(seconds=seconds)
-        states.append(advance(states[-1], at, balance)[0])
+        states.append(advance(states[-1], at, balance, USUAL_BURN * seconds)[0])
     return states
 
 
@@ -85,7 +87,7 @@ def test_late_readings_thrown_in_anywhere_change_nothing(
     state, at = open_ledger(START, first, "credits"), START
     for seconds, balance in rest:
         at += timedelta(seconds=seconds)
-        state, _ = advance(state, at, balance)
+        state, _ = advance(state, at, balance, USUAL_BURN * seconds)
         late = state.at - timedelta(seconds=data.draw(st.integers(1, 600)))
         state, movement = advance(state, late, data.draw(amounts))
         assert movement is None
@@ -93,14 +95,15 @@ def test_late_readings_thrown_in_anywhere_change_nothing(
 
 
 @given(amounts, series)
-def test_refunds_never_exceed_what_was_charged_but_for_crumbs(
+def test_refunds_never_exceed_what_was_charged_but_for_crumbs_and_what_a_top_up_hides(
     first: Decimal, rest: list[tuple[int, Decimal]]
 ) -> None:
     for before, (_, balance) in zip(run(first, rest), rest, strict=False):
         _, movement = advance(before, before.at, balance)
         if movement and movement.kind is MovementKind.REFUND:
-            crumb = max(before.reference, Decimal(0)) / 100
-            assert movement.amount <= max(crumb, before.consumed_total)
+            level = max(before.reference, Decimal(0))
+            hidden = level / (10 if before.topped_up_at else 100)
+            assert movement.amount <= max(hidden, before.consumed_total)
 
 
 def is_top_up(movement: Movement | None) -> bool:
