@@ -30,8 +30,11 @@ make the present balance the new reference and so disarm every percentage."""
 
 ZERO = Decimal(0)
 
-_UNCERTAIN = Decimal(2)
-"""What was used within the step of a top-up lies between nothing and so many times the expected."""
+_UNCERTAIN = 2
+"""What was used within the step of a top-up lies between nothing and so many times the usual."""
+
+_ROUND_SHARE = Decimal("0.1")
+"""A payment is rounded up by at most this share of the rise."""
 
 _BUCKET = timedelta(minutes=15)
 """Charges of a quarter of an hour are kept as one, so that a ledger stays a few hundred bytes."""
@@ -118,13 +121,9 @@ def may_enter(
 
 
 def advance(
-    state: LedgerState, at: datetime, balance: Decimal, expected: Decimal = ZERO
+    state: LedgerState, at: datetime, balance: Decimal
 ) -> tuple[LedgerState, Movement | None]:
-    """Enter a reading of *balance* at *at*; a reading older than the last one changes nothing.
-
-    *expected* is what would usually have been used since the last reading; it matters where a
-    top-up hides what really was (see :func:`_payment`).
-    """
+    """Enter a reading of *balance* at *at*; a reading older than the last one changes nothing."""
     if at < state.at:
         return state, None
     if balance == state.balance:
@@ -134,7 +133,7 @@ def advance(
         return _consume(state, at, balance, charges)
     if _is_refund(state, balance, charges):
         return _refund(state, at, balance, charges)
-    return _top_up(state, at, balance, charges, expected)
+    return _top_up(state, at, balance, charges)
 
 
 def _recent(state: LedgerState) -> Charges:
@@ -193,10 +192,10 @@ def _refund(
 
 
 def _top_up(
-    state: LedgerState, at: datetime, balance: Decimal, charges: Charges, expected: Decimal
+    state: LedgerState, at: datetime, balance: Decimal, charges: Charges
 ) -> tuple[LedgerState, Movement]:
     rise = _EXACT.subtract(balance, state.balance)
-    amount = _payment(rise, expected, state.last_payment)
+    amount = _payment(rise, _sum(charges), at - state.at, state.last_payment)
     used = _EXACT.subtract(amount, rise)
     after = replace(
         state,
@@ -214,20 +213,21 @@ def _top_up(
     )
 
 
-def _payment(rise: Decimal, expected: Decimal, last: Decimal | None) -> Decimal:
-    """What was paid in where the balance rose by *rise* and about *expected* was used meanwhile.
+def _payment(rise: Decimal, hourly: Decimal, length: timedelta, last: Decimal | None) -> Decimal:
+    """What was paid in where the balance rose by *rise* in a step of *length*.
 
-    Between the rise alone and the rise with twice the expected use lies the last payment again, or
-    else the roundest amount: people pay 10,000, not 9,987.3.
+    The step hides what was used in it: about as much as before, which was *hourly* in the last
+    hour, and at most twice that.  Within reach of that lies the *last* payment again, or else the
+    roundest amount: people pay 10,000, not 9,987.3.  For round amounts use counts only up to a
+    tenth of the rise, because everything is within reach of a long gap.
     """
-    if expected <= 0:
-        return rise
-    most = _EXACT.add(rise, _EXACT.multiply(_UNCERTAIN, expected))
-    if last is not None and rise <= last <= most:
+    most = _EXACT.multiply(hourly, Decimal(_UNCERTAIN * (length / REFUND_WINDOW)))
+    if last is not None and rise <= last <= _EXACT.add(rise, most):
         return last
-    for exponent in range(most.adjusted(), rise.adjusted() - _ROUND_DIGITS, -1):
+    highest = _EXACT.add(rise, min(most, _EXACT.multiply(rise, _ROUND_SHARE)))
+    for exponent in range(highest.adjusted(), rise.adjusted() - _ROUND_DIGITS, -1):
         amount = _UP.quantize(rise, Decimal(1).scaleb(exponent))
-        if amount <= most:
+        if amount <= highest:
             return Decimal(f"{amount:f}")  # 1E+4 is 10000 to everybody who reads it
     return rise
 

@@ -299,29 +299,33 @@ def test_two_keys_with_lagging_caches_make_neither_top_ups_nor_consumption() -> 
 
 
 @pytest.mark.parametrize(
-    ("rise", "expected", "last_payment", "paid_in"),
+    ("rise", "used_before", "minutes", "last_payment", "paid_in"),
     [
-        pytest.param("9987.3", "0", None, "9987.3", id="the rise, where nothing is usually used"),
-        pytest.param("9987.3", "8.1", None, "10000", id="the roundest amount within reach"),
-        pytest.param("9987.3", "2", None, "9990", id="however round that is"),
-        pytest.param("9987.3", "8.1", "9999", "9999", id="the last payment again before that"),
-        pytest.param("9987.3", "8.1", "5000", "10000", id="unless it is out of reach"),
-        pytest.param("10000", "50", None, "10000", id="nothing more than a round rise"),
-        pytest.param("0.987", "0.01", None, "1", id="small units likewise"),
+        pytest.param(
+            "9987.3", "0", 5, None, "9987.3", id="the rise, where nothing was used before"
+        ),
+        pytest.param("9987.3", "120", 5, None, "10000", id="the roundest amount within reach"),
+        pytest.param("9987.3", "20", 5, None, "9990", id="however round that is"),
+        pytest.param("9987.3", "120", 5, "9999", "9999", id="the last payment again before that"),
+        pytest.param("9987.3", "120", 5, "5000", "10000", id="unless it is out of reach"),
+        pytest.param("10000", "600", 5, None, "10000", id="nothing more than a round rise"),
+        pytest.param("0.987", "0.12", 5, None, "1", id="small units likewise"),
+        pytest.param("9000", "120", 600, "10000", "10000", id="a gap hides more"),
+        pytest.param("8000.5", "120", 600, None, "8100", id="but no more than a tenth is guessed"),
     ],
 )
 def test_a_top_up_hides_what_was_used_in_its_step(
-    rise: str, expected: str, last_payment: str | None, paid_in: str
+    rise: str, used_before: str, minutes: int, last_payment: str | None, paid_in: str
 ) -> None:
     before = replace(
         open_ledger(START, Decimal(0), "credits"),
+        charges=((START, Decimal(used_before)),),
         last_payment=None if last_payment is None else Decimal(last_payment),
     )
-    balance = before.balance + Decimal(rise)
-    after, movement = advance(before, START + MINUTE, balance, Decimal(expected))
+    after, movement = advance(before, START + MINUTE * minutes, Decimal(rise))
     assert movement is not None
     assert movement.kind is MovementKind.TOP_UP
     assert str(movement.amount) == paid_in
     assert after.topped_up_total == Decimal(paid_in) == after.last_payment
     assert after.consumed_total == movement.used == Decimal(paid_in) - Decimal(rise)
-    assert after.balance == balance
+    assert after.balance == Decimal(rise)

@@ -14,8 +14,6 @@ from monitor.core.ledger import LedgerState, Movement, MovementKind, advance, op
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 WIDE = Context(prec=200)
-USUAL_BURN = Decimal("0.0173")
-"""Expected per second, so that top-ups are split."""
 
 amounts = st.one_of(
     st.decimals(min_value=-(10**6), max_value=10**6, places=2),
@@ -31,7 +29,7 @@ def run(first: Decimal, rest: list[tuple[int, Decimal]]) -> list[LedgerState]:
     at = START
     for seconds, balance in rest:
         at += timedelta(seconds=seconds)
-        states.append(advance(states[-1], at, balance, USUAL_BURN * seconds)[0])
+        states.append(advance(states[-1], at, balance)[0])
     return states
 
 
@@ -87,7 +85,7 @@ def test_late_readings_thrown_in_anywhere_change_nothing(
     state, at = open_ledger(START, first, "credits"), START
     for seconds, balance in rest:
         at += timedelta(seconds=seconds)
-        state, _ = advance(state, at, balance, USUAL_BURN * seconds)
+        state, _ = advance(state, at, balance)
         late = state.at - timedelta(seconds=data.draw(st.integers(1, 600)))
         state, movement = advance(state, late, data.draw(amounts))
         assert movement is None
