@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Protocol
 
-from monitor.core.digest import Digest, KnownMeter, Records, digest
+from monitor.core.digest import digest
+from monitor.core.digest_values import Digest, KnownMeter, Records
 from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
 from monitor.core.model import Subject
@@ -50,13 +51,14 @@ def make(
     """The digest about the *watched* keys and the deliveries of *channels*, as of *now*."""
     names = {key.name for key in watched}
     subjects = {s.id for key in watched for s in _subjects(key)}
+    without_balance = {k.name for k in material.keys if k.state.last_success_at and not k.meters}
     records = material.records
     return digest(
         material.period,
         material.before,
         at=now,
         meters=_meters(material, watched),
-        keys=[key.name for key in watched],
+        keys=[key.name for key in watched if key.name not in without_balance],
         channels=channels,
         records=Records(
             samples=records.samples,

@@ -21,11 +21,11 @@ from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
 from monitor.core.model import Failure, Reading
+from monitor.jsonable import to_json
 from monitor.limits import Gate, Limit
 from monitor.providers.base import KeySettings, PollError, Provider
 from monitor.providers.certificates import CertificatesError
 from monitor.providers.http import HttpClient
-from monitor.queries import to_json
 from monitor.world import watched_key
 
 EPILOG = """\b
@@ -191,12 +191,11 @@ def _print_table(findings: Sequence[Finding]) -> None:
         right=frozenset({"balance"}),
     )
     for finding in findings:
-        read = finding.state == "ok"
         table.add(
             finding.label,
             finding.provider,
             finding.account or output.NOTHING,
-            output.amount(finding.balance, finding.unit) if read else output.NOTHING,
+            finding.shown_balance,
             output.state(finding.state),
             finding.verdict.name.lower(),
             finding.because,
@@ -249,7 +248,7 @@ def nagios_line(findings: Sequence[Finding]) -> str:
 def _words(finding: Finding) -> str:
     if finding.state != "ok":
         return f"{finding.label} {output.state(finding.state, finding.detail)}"
-    text = f"{finding.label} {output.amount(finding.balance, finding.unit)}"
+    text = f"{finding.label} {finding.shown_balance if finding.meter else 'works'}"
     return text if finding.verdict is CheckExit.OK else f"{text} ({finding.because})"
 
 

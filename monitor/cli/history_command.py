@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import click
 
-from monitor import queries
+from monitor import jsonable, queries
 from monitor.cli import output
 from monitor.cli.exits import CommandError
 from monitor.cli.options import DurationType, format_option
@@ -73,7 +73,7 @@ def _print_csv(history: KeyHistory) -> None:
     for meter in history.meters:
         for moment, balance in _ends(meter.points):
             shown = "" if balance is None else f"{balance:f}"
-            writer.writerow((queries.iso(moment), history.key, meter.meter, shown))
+            writer.writerow((jsonable.iso(moment), history.key, meter.meter, shown))
     click.echo(text.getvalue(), nl=False)
 
 
@@ -85,6 +85,9 @@ def _ends(points: tuple[Sample, ...]) -> Iterator[tuple[datetime, Decimal | None
 
 
 def _print_plot(history: KeyHistory) -> None:
+    if not history.meters:
+        click.echo(f"No balance was recorded of {history.key} since {output.time(history.since)}.")
+        return
     from monitor.cli import plot  # noqa: PLC0415 - only this format needs it
 
     columns = shutil.get_terminal_size((100, 24)).columns

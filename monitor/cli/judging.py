@@ -14,7 +14,7 @@ from decimal import Decimal
 from monitor.cli import output
 from monitor.cli.exits import CheckExit
 from monitor.core import wording
-from monitor.core.advice import REASON_TEXTS
+from monitor.core.advice import reason_text
 from monitor.core.fields import Threshold
 from monitor.core.ledger import LedgerState, advance, open_ledger
 from monitor.core.model import (
@@ -40,6 +40,8 @@ https://github.com/monitoring-plugins/monitoring-plugins."""
 
 NOTHING_LEFT = "nothing is left"
 NO_REFERENCE = "limits in percent are not judged: no recorded history"
+NO_BALANCE = "the key works; its provider shows no balance"
+NOT_REQUIRABLE = "the required balance is not known: the provider shows none"
 
 _EXITS = {
     None: CheckExit.OK,
@@ -71,6 +73,13 @@ class Finding:
     because: str = ""
 
     @property
+    def shown_balance(self) -> str:
+        """The balance in words; without a meter there is none to show."""
+        if not self.meter:
+            return output.UNSUPPORTED if self.state == STATE_OK else output.NOTHING
+        return output.amount(self.balance, self.unit)
+
+    @property
     def label(self) -> str:
         """The key, with the meter where it is not the only one."""
         return self.key if self.meter in {"", DEFAULT_METER} else f"{self.key}_{self.meter}"
@@ -92,9 +101,12 @@ def judge(
     """The findings of one poll of *key*.
 
     With *require* a balance below it is critical, and it takes the place of the configured limits.
+    A key whose provider shows no balance is ok while it works, and unknown with *require*.
     """
     if isinstance(poll, Failure):
         return [_failed(key, poll)]
+    if not poll.meters:
+        return [_checked(key, require)]
     return [_read(key, meter, poll.at, ledgers, require) for meter in poll.meters]
 
 
@@ -126,7 +138,19 @@ def _failed(key: WatchedKey, failure: Failure) -> Finding:
         state=failure.reason,
         detail=failure.detail,
         verdict=_EXITS[verdict.severity] if verdict.severity else CheckExit.UNKNOWN,
-        because=failure.detail or REASON_TEXTS[failure.reason].meaning,
+        because=failure.detail or reason_text(failure.reason).meaning,
+    )
+
+
+def _checked(key: WatchedKey, require: Decimal | None) -> Finding:
+    return Finding(
+        key=key.name,
+        provider=key.provider,
+        account=key.account,
+        meter="",
+        state=STATE_OK,
+        verdict=CheckExit.OK if require is None else CheckExit.UNKNOWN,
+        because=NO_BALANCE if require is None else NOT_REQUIRABLE,
     )
 
 

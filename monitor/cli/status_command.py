@@ -15,7 +15,7 @@ from monitor.cli.options import format_option
 from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
-from monitor.queries import KeyOverview, MeterOverview, Overview
+from monitor.queries import STATE_OK, KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
 from monitor.world import WatchedKey, watched_key
 
@@ -94,8 +94,9 @@ def _keys(overview: Overview) -> output.Table:
 
 
 def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tuple[str, ...]:
-    balance = output.NOTHING if meter is None else output.amount(meter.balance, meter.unit)
-    read = output.ago(meter.read_at if meter else None, now)
+    nothing = output.UNSUPPORTED if key.is_check_only else output.NOTHING
+    balance = nothing if meter is None else output.amount(meter.balance, meter.unit)
+    read = output.ago(meter.read_at if meter else key.last_success_at, now)
     stale = " (stale)" if meter and not meter.fresh else ""
     return (
         key.name,
@@ -111,7 +112,8 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
 def _tone(key: KeyOverview, meter: MeterOverview | None) -> str:
     if key.severity:
         return str(key.severity)
-    return "" if meter and meter.fresh else "faint"
+    is_current = meter.fresh if meter else key.state == STATE_OK
+    return "" if is_current else "faint"
 
 
 def _alerts(overview: Overview) -> output.Table:

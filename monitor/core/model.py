@@ -107,8 +107,9 @@ class MeterReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A successful poll of key ``key`` that ended at ``at``; ``meters`` is never empty and has each
-    meter once.
+    """A successful poll of key ``key`` that ended at ``at``; ``meters`` has each meter once.
+
+    It is empty where a provider shows no balance and only tells that the key works: a key check.
     """
 
     key: str
@@ -117,8 +118,6 @@ class Reading:
 
     def __post_init__(self) -> None:
         require_aware(self.at, "at")
-        if not self.meters:
-            raise ValueError("a reading needs at least one meter")
         if len(self.meters) > 1 and len({m.meter for m in self.meters}) < len(self.meters):
             raise ValueError("a reading has each meter once")
 

@@ -22,7 +22,8 @@ from monitor.core.model import Alert
 from monitor.delivery.address import Address
 from monitor.delivery.alertmanager import Labels, Words, firing, labels_of, over, post, words
 from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.outbox import OutboxListener, retry_delay
+from monitor.delivery.context import OutboxListener
+from monitor.delivery.patience import retry_delay
 from monitor.providers.http import HttpClient
 
 log = logging.getLogger(__name__)

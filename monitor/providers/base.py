@@ -82,7 +82,10 @@ class Provider(Protocol):
         ...
 
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
-        """Read all meters of the key once; raises :class:`PollError` and nothing else."""
+        """Read all meters of the key once; raises :class:`PollError` and nothing else.
+
+        None at all means that the key works at a provider without a readable balance.
+        """
         ...
 
 

@@ -208,6 +208,13 @@ async def test_a_failing_key_is_down_and_in_exactly_one_state() -> None:
     assert await value(world, "credit_key_up", KEY_LABELS) == 0
 
 
+async def test_a_key_check_is_up_without_a_balance() -> None:
+    live = live_key()
+    live.state = KeyState(key="studio", last_poll_at=NOW, last_success_at=NOW)
+    assert await value(world_of(live), "credit_key_up", KEY_LABELS) == 1
+    assert "credit_balance{" not in await scrape(world_of(live))
+
+
 async def test_a_key_that_was_not_polled_yet_is_neither_up_nor_down() -> None:
     text = await scrape(world_of(live_key()))
     assert "credit_key_up{" not in text

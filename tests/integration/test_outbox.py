@@ -26,14 +26,9 @@ from monitor.core.model import (
     Why,
 )
 from monitor.delivery.base import Delivery, Outcome
-from monitor.delivery.outbox import (
-    Outbox,
-    OutboxContext,
-    OutboxPolicy,
-    Quota,
-    conclude,
-    retry_delay,
-)
+from monitor.delivery.context import OutboxContext, OutboxPolicy
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.patience import Quota, conclude, retry_delay
 from monitor.store.base import Changes
 
 TAKEN = Delivery(outcome=Outcome.DELIVERED)

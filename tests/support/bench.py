@@ -82,6 +82,10 @@ class Bench:
         reading = MeterReading(meter=meter, unit="credits", balance=amount)
         return self.take(self.pipeline.observe(Reading(key=key, at=self.now, meters=(reading,))))
 
+    def answer(self, key: str) -> list[Event]:
+        """A key check that went well: a reading without any balance."""
+        return self.take(self.pipeline.observe(Reading(key=key, at=self.now, meters=())))
+
     def fail(self, key: str, reason: Reason, detail: str = "") -> list[Event]:
         failure = Failure(key=key, at=self.now, reason=reason, detail=detail)
         return self.take(self.pipeline.observe(failure))

@@ -151,6 +151,20 @@ def test_a_refused_key_is_told_at_once_and_resolves_with_the_next_reading() -> N
     assert said(b.read("studio", "5000")) == [("rejected", "resolved", "critical")]
 
 
+def test_a_key_check_is_rejected_silent_and_well_without_ever_having_a_balance() -> None:
+    b = Bench([watched()])
+    assert b.answer("studio") == []
+    assert (b.last.samples, b.last.keys[0].meters, b.last.keys[0].state.reason) == ([], (), None)
+    assert said(b.fail("studio", Reason.UNAUTHORIZED)) == [("rejected", "fired", "critical")]
+    assert said(b.answer("studio")) == [("rejected", "resolved", "critical")]
+    b = b.restart()
+    for _ in range(6):
+        b.pass_time(MINUTES)
+        b.fail("studio", Reason.TIMEOUT)
+    assert said(b.events) == [("silent", "fired", "warning")]
+    assert said(b.answer("studio")) == [("silent", "resolved", "warning")]
+
+
 def test_a_key_without_readings_is_silent_after_a_while_and_only_once() -> None:
     b = Bench([watched()])
     b.read("studio", "5000")

@@ -57,6 +57,13 @@ def test_status_shows_balances_states_alerts_and_undelivered_messages(store: Sto
     assert text.startswith("The daemon polls; last recorded poll 4 s ago.")
 
 
+def test_status_tells_a_key_check_from_a_key_that_was_never_read(store: Store) -> None:
+    store.write([Changes(keys=[recorded.key("checked", last_success_at=recorded.NOW)])])
+    text = printed(blocks(queries.overview(store, recorded.NOW)))
+    [row] = [line for line in text.splitlines() if line.startswith("checked")]
+    assert row.split() == ["checked", "kie", "-", "unsupported", "ok", "none", "just", "now"]
+
+
 def test_status_says_when_no_daemon_seems_to_run(filled: Any) -> None:
     result = filled("status")
     assert result.exit_code == 0

@@ -44,6 +44,11 @@ def test_report_prints_what_was_used_and_what_went_wrong(lived_in: Any) -> None:
     assert "Alerts: 0 opened, 0 resolved." in result.output
 
 
+def test_report_does_not_miss_the_balance_of_a_key_check(lived_in: Any, store: Store) -> None:
+    store.write([Changes(keys=[recorded.key("lab", last_success_at=recorded.NOW)])])
+    assert json.loads(lived_in("report", "--format", "json").output)["unread_keys"] == []
+
+
 def test_report_as_json_has_exact_amounts(lived_in: Any) -> None:
     found = json.loads(lived_in("report", "--format", "json").output)
     (balance,) = found["balances"]

@@ -12,6 +12,7 @@ from support.scene import MINUTE, NOW, Scene
 
 from monitor.core.model import (
     Facts,
+    KeyState,
     MeterReading,
     NotificationState,
     Reason,
@@ -182,6 +183,19 @@ async def test_a_key_that_was_never_read_has_a_page(
 ) -> None:
     page = await get(client, "/keys/new")
     assert "There has been no reading yet." in page.text
+
+
+async def test_a_key_check_is_shown_without_a_balance(
+    client: httpx.AsyncClient, scene: Scene
+) -> None:
+    scene.key("checked")
+    scene.world.keys["checked"].state = KeyState(
+        key="checked", last_poll_at=NOW, last_success_at=NOW
+    )
+    assert "unsupported" in (await get(client, "/")).text
+    page = await get(client, "/keys/checked")
+    assert "The provider shows no balance" in page.text
+    assert "There is no balance to record." in page.text
 
 
 async def test_the_length_of_the_history_can_be_chosen(

@@ -72,6 +72,21 @@ def test_a_balance_is_judged_by_the_configured_amounts(
     assert verdict(reading(balance)) is expected
 
 
+def test_a_key_that_works_at_a_provider_without_a_balance_is_ok() -> None:
+    [finding] = judge(watched(), reading(meters=()), {}, None)
+
+    assert (finding.verdict, finding.state, finding.balance) == (CheckExit.OK, "ok", None)
+    assert finding.shown_balance == "unsupported"
+    assert nagios_line([finding]) == "CREDIT OK - studio works"
+
+
+def test_a_required_balance_that_the_provider_does_not_show_is_unknown() -> None:
+    [finding] = judge(watched(), reading(meters=()), {}, Decimal(500))
+
+    assert finding.verdict is CheckExit.UNKNOWN
+    assert "shows none" in nagios_line([finding])
+
+
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [

@@ -40,9 +40,8 @@ def test_unlimited_and_negative_balances_are_readings() -> None:
     assert credits_("-3.5").balance == Decimal("-3.5")
 
 
-def test_a_reading_needs_a_meter() -> None:
-    with pytest.raises(ValueError, match="at least one meter"):
-        Reading(key="studio", at=NOW, meters=())
+def test_a_key_check_is_a_reading_without_meters() -> None:
+    assert Reading(key="studio", at=NOW, meters=()).meters == ()
 
 
 def test_a_reading_has_each_meter_once() -> None:

@@ -1,0 +1,337 @@
+"""One channel's worker: what waits for the channel, when it leaves, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from monitor.core.messages import Lateness, Message, fallback_note, limit_note
+from monitor.core.model import (
+    Attempt,
+    Event,
+    Notification,
+    NotificationState,
+    Severity,
+    Suppressed,
+    Suppression,
+)
+from monitor.delivery.base import Delivery, Outcome, Sender
+from monitor.delivery.context import OutboxContext
+from monitor.delivery.patience import LONGEST_RETRY, Quota, conclude
+from monitor.store.base import Changes
+
+log = logging.getLogger(__name__)
+
+LATE_AFTER = timedelta(minutes=1)
+"""A message that leaves this long after its time says so."""
+MAX_TOGETHER = 200
+"""After a channel's outage at most this many notifications are told in one message."""
+
+Accept = Callable[[Iterable[Notification], Iterable[Event]], None]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A waiting notification; ``ready_at`` is in the clock's monotonic seconds."""
+
+    notification: Notification
+    events: dict[int, Event]
+    ready_at: float
+    limited: bool = False
+
+
+class Channel:
+    """One channel's worker: one message at a time, everything that waits in one message."""
+
+    def __init__(self, name: str, sender: Sender, context: OutboxContext, accept: Accept) -> None:
+        self.name = name
+        self.entries: dict[int, _Entry] = {}
+        self._accept_elsewhere = accept
+        self._fallback = context.policy.fallbacks.get(name, "")
+        self._quota = Quota(context.policy.limits.get(name))
+        self._sender = sender
+        self._context = context
+        self._clock = context.clock
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._paused_until = 0.0
+        self._failing = False
+        self._broken = False
+        self._apart = False  # after a refusal of several, each is tried alone
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._task = asyncio.create_task(self._run(), name=f"channel-{self.name}")
+
+    def accept(self, notification: Notification, events: Mapping[int, Event]) -> None:
+        """Take over a pending notification, or a newer version of a waiting one."""
+        entry = self.entries.get(notification.id)
+        if entry is None:
+            # Waits are taken on the monotonic clock, so that a step of the wall clock neither
+            # delays a message for hours nor sends it too early.
+            wait = (notification.next_attempt_at - self._clock.now()).total_seconds()
+            bound = max(LONGEST_RETRY.total_seconds(), _seconds(notification))
+            ready = self._clock.monotonic() + min(max(wait, 0.0), bound)
+            entry = self.entries[notification.id] = _Entry(notification, {}, ready)
+        entry.notification = notification
+        entry.events.update({i: events[i] for i in notification.event_ids if i in events})
+        self._wake.set()
+
+    def pending(self) -> tuple[int, float]:
+        """How many notifications wait, and the age of the oldest in seconds."""
+        created = [e.notification.created_at for e in self.entries.values()]
+        oldest = (self._clock.now() - min(created)).total_seconds() if created else 0.0
+        return len(created), max(0.0, oldest)
+
+    def lag(self) -> float:
+        """Real seconds by which the worker is late; infinite if it does not work."""
+        if self._broken or self._task is None or self._task.done():
+            return math.inf
+        wait = self._next_wait()
+        return 0.0 if wait is None else max(0.0, self._clock.real(-wait))
+
+    async def stop(self, seconds: float) -> None:
+        """Stop; a send under way gets *seconds* (real)."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            _done, late = await asyncio.wait([self._task], timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._sender.close()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            wait = self._next_wait()
+            if wait is None or wait > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if wait is None else self._clock.real(wait)):
+                        await self._wake.wait()
+                continue
+            try:
+                await self._send_ready()
+                self._broken = False
+            except Exception:
+                log.exception("channel %s: internal error, trying again in a minute", self.name)
+                self._broken = True
+                self._paused_until = self._clock.monotonic() + 60
+
+    def _next_wait(self) -> float | None:
+        """Seconds until something may be sent; None when nothing waits."""
+        if not self.entries:
+            return None
+        self._note_limited()
+        first = min(self._may_leave_at(entry) for entry in self.entries.values())
+        return max(first, self._paused_until) - self._clock.monotonic()
+
+    def _may_leave_at(self, entry: _Entry) -> float:
+        return max(entry.ready_at, self._free_at(entry))
+
+    def _free_at(self, entry: _Entry) -> float:
+        if entry.notification.body:
+            return 0.0  # a report is no alert: the limit does not cover it
+        return self._quota.free_at(critical=_is_critical(entry))
+
+    def _note_limited(self) -> None:
+        """Record of what is due that the channel has had its fill."""
+        now, changes = self._clock.monotonic(), Changes()
+        for entry in self.entries.values():
+            if entry.limited or entry.ready_at > now or self._may_leave_at(entry) <= now:
+                continue
+            entry.limited = True
+            changes.suppressed += [
+                Suppressed(
+                    event_id=event_id,
+                    channel=self.name,
+                    at=self._clock.now(),
+                    reason=Suppression.LIMITED,
+                )
+                for event_id in entry.events
+            ]
+        if changes:
+            log.warning(
+                "channel %s: more than %s messages an hour, holding back",
+                self.name,
+                self._quota.limit,
+            )
+            self._context.record(changes)
+
+    def _ready(self) -> list[_Entry]:
+        """What goes out now, oldest first: what is due, and with it all that has failed before.
+
+        Otherwise "resolved" could arrive while "fired" still sits out a longer backoff.
+        """
+        now = self._clock.monotonic()
+        ready = [
+            entry
+            for entry in self.entries.values()
+            if self._may_leave_at(entry) <= now
+            or (entry.notification.attempts and self._free_at(entry) <= now)
+        ]
+        ready.sort(key=lambda e: (e.notification.due_at, e.notification.id))
+        if ready and ready[0].notification.body:
+            return ready[:1]
+        events = [e for e in ready if not e.notification.body]
+        return events[: 1 if self._apart else MAX_TOGETHER]
+
+    async def _send_ready(self) -> None:
+        """Send everything that is due as one message, and record how it went."""
+        entries = self._ready()
+        await self._context.settle([e.notification.id for e in entries])
+        began, now = time.monotonic(), self._clock.now()
+        delivery = await self._deliver(*self._message(entries, now))
+        took = timedelta(seconds=time.monotonic() - began)
+        if delivery.outcome is Outcome.REFUSED and len(entries) > 1:
+            self._apart = True  # one bad message must not take the others with it
+            return
+        self._apart = self._apart and len(self.entries) > len(entries)
+        self._log(delivery)
+        self._conclude(entries, delivery, took)
+
+    def _message(self, entries: Sequence[_Entry], now: datetime) -> tuple[Message, list[Event]]:
+        """What the entries tell, as one message, and its events; a stored message is alone."""
+        late, notes = _lateness(entries, now), self._notes(entries)
+        body = entries[0].notification.body
+        if body:
+            message = self._context.recall(body, now, late)
+            return replace(message, notes=(*notes, *message.notes)), []
+        events = {e.id: e for entry in entries for e in entry.events.values()}
+        told = sorted(events.values(), key=lambda e: e.id)
+        group_wait = self._context.policy.group_wait
+        held = any(e.notification.due_at - e.notification.created_at > group_wait for e in entries)
+        return self._context.compose(told, now, late, notes, held), told
+
+    def _notes(self, entries: Sequence[_Entry]) -> list[str]:
+        """What the message says about itself: whose it was, and what was held back."""
+        notes = list(dict.fromkeys(e.notification.note for e in entries if e.notification.note))
+        held = sum(entry.limited for entry in entries)
+        if held:
+            events = [e for entry in entries if entry.limited for e in entry.events.values()]
+            notes.append(limit_note(held, list(dict.fromkeys(e.subject.label for e in events))))
+        return notes
+
+    async def _deliver(self, message: Message, events: Sequence[Event]) -> Delivery:
+        if events:
+            message = await self._illustrated(message, events)
+        try:
+            async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
+                return await self._sender.send(message)
+        except TimeoutError:
+            return Delivery(outcome=Outcome.RETRY, detail="the channel did not answer in time")
+        except Exception as error:  # noqa: BLE001 - boundary: a sender's bug is a failed attempt
+            log.error("channel %s: internal error %s", self.name, type(error).__name__)
+            return Delivery(outcome=Outcome.RETRY, detail=f"internal error {type(error).__name__}")
+
+    async def _illustrated(self, message: Message, events: Sequence[Event]) -> Message:
+        if self._context.illustrate is None:
+            return message
+        try:
+            return await self._context.illustrate(message, events)
+        except Exception:  # boundary: no fault of a chart keeps its message back
+            log.exception("channel %s: internal error, sending without charts", self.name)
+            return message
+
+    def _conclude(self, entries: list[_Entry], delivery: Delivery, took: timedelta) -> None:
+        now, changes = self._clock.now(), Changes()
+        jitter = self._context.rng.random()
+        if delivery.outcome is Outcome.DELIVERED and not entries[0].notification.body:
+            self._quota.count(self._clock.monotonic())
+        for entry in entries:
+            before = entry.notification
+            after, outcome = conclude(
+                before,
+                delivery,
+                now=now,
+                give_up_after=self._context.policy.give_up_after,
+                jitter=jitter,
+            )
+            after = self._handed_over(entry, after, now, changes)
+            changes.notifications.append(after)
+            changes.attempts.append(
+                Attempt(
+                    notification_id=after.id,
+                    number=after.attempts,
+                    at=now,
+                    outcome=outcome,
+                    detail=delivery.detail,
+                    duration=took,
+                )
+            )
+            self._context.listener.notification(self.name, outcome)
+            if outcome == "delivered":
+                late = (now - before.due_at).total_seconds()
+                self._context.listener.notification_delay(self.name, max(0.0, late))
+            self._move(entry, after, now)
+        self._context.record(changes)
+
+    def _handed_over(
+        self, entry: _Entry, after: Notification, now: datetime, changes: Changes
+    ) -> Notification:
+        """*after*, and the fallback told of it where this channel has refused or failed too long.
+
+        A channel that only fails goes on being tried; the fallback is told once.
+        """
+        delivered = after.state is NotificationState.DELIVERED
+        failing = now - after.due_at >= self._context.policy.fallback_after
+        refused = after.state is NotificationState.DEAD
+        if not self._fallback or after.handed_to or delivered or not (refused or failing):
+            return after
+        note = fallback_note(self.name, after.error)
+        handed = self._context.hand_over(replace(after, error=""), self._fallback, note)
+        handed = replace(
+            handed, state=NotificationState.PENDING, finished_at=None, next_attempt_at=now
+        )
+        changes.notifications.append(handed)
+        self._accept_elsewhere([handed], entry.events.values())
+        return replace(after, handed_to=self._fallback)
+
+    def _move(self, entry: _Entry, after: Notification, now: datetime) -> None:
+        if after.state is not NotificationState.PENDING:
+            del self.entries[after.id]
+            return
+        entry.notification = after
+        delay = (after.next_attempt_at - now).total_seconds()
+        entry.ready_at = self._clock.monotonic() + delay
+        # The channel is in trouble, not the message: whatever else waits shares the pause and
+        # goes out with it.
+        self._paused_until = entry.ready_at
+
+    def _log(self, delivery: Delivery) -> None:
+        """An outage of a channel is logged once when it begins and once when it ends."""
+        if delivery.outcome is Outcome.DELIVERED:
+            if self._failing:
+                log.warning("channel %s: delivers again", self.name)
+            self._failing = False
+        elif delivery.outcome is Outcome.REFUSED:
+            log.error("channel %s: refused a message for good: %s", self.name, delivery.detail)
+        elif not self._failing:
+            self._failing = True
+            log.warning("channel %s: cannot deliver, retrying: %s", self.name, delivery.detail)
+
+
+def _is_critical(entry: _Entry) -> bool:
+    return any(event.severity is Severity.CRITICAL for event in entry.events.values())
+
+
+def _seconds(notification: Notification) -> float:
+    return (notification.due_at - notification.created_at).total_seconds()
+
+
+def _lateness(entries: Sequence[_Entry], now: datetime) -> Lateness | None:
+    """Whether, how much and why a message comes late; the oldest notification decides."""
+    own = [e for e in entries if not e.limited and not e.notification.note]
+    if not own:
+        return None  # a note says why
+    first = min(own, key=lambda e: e.notification.due_at).notification
+    if now - first.due_at < LATE_AFTER:
+        return None
+    return Lateness(due_at=first.due_at, cause=first.error or "credit-monitor was not running")
