@@ -16,7 +16,8 @@ from typing import Self
 from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
-from monitor.config.models import ChannelSettings, Settings
+from monitor.config.channels import ChannelSettings
+from monitor.config.models import Settings
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.wording import span
@@ -38,7 +39,7 @@ from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
-from monitor.store.base import Changes, Retention, Snapshot, Store, StoreError
+from monitor.store.base import Changes, Snapshot, Store, StoreError
 from monitor.timers import Timers
 from monitor.web import WebContext, WebServer
 from monitor.world import World, restore
@@ -372,8 +373,7 @@ class Daemon:
 
     async def _thin(self) -> None:
         """Drop what retention no longer keeps, piece by piece, so that writing never waits long."""
-        keep = self.settings.retention
-        retention = Retention(samples=keep.samples, thinned=keep.thinned, records=keep.records)
+        retention = self.settings.retention.kept
         now, total = self.clock.now(), 0
         try:
             while dropped := await self._recorder.call(lambda store: store.thin(now, retention)):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Protocol
 
-from monitor.core.digest import Digest, KnownMeter, Records, digest
+from monitor.core.digest import digest
+from monitor.core.digest_values import Digest, KnownMeter, Records
 from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
 from monitor.core.model import Subject

@@ -21,11 +21,11 @@ from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
 from monitor.core.model import Failure, Reading
+from monitor.jsonable import to_json
 from monitor.limits import Gate, Limit
 from monitor.providers.base import KeySettings, PollError, Provider
 from monitor.providers.certificates import CertificatesError
 from monitor.providers.http import HttpClient
-from monitor.queries import to_json
 from monitor.world import watched_key
 
 EPILOG = """\b

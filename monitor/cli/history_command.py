@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import click
 
-from monitor import queries
+from monitor import jsonable, queries
 from monitor.cli import output
 from monitor.cli.exits import CommandError
 from monitor.cli.options import DurationType, format_option
@@ -73,7 +73,7 @@ def _print_csv(history: KeyHistory) -> None:
     for meter in history.meters:
         for moment, balance in _ends(meter.points):
             shown = "" if balance is None else f"{balance:f}"
-            writer.writerow((queries.iso(moment), history.key, meter.meter, shown))
+            writer.writerow((jsonable.iso(moment), history.key, meter.meter, shown))
     click.echo(text.getvalue(), nl=False)
 
 

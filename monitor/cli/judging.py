@@ -14,7 +14,7 @@ from decimal import Decimal
 from monitor.cli import output
 from monitor.cli.exits import CheckExit
 from monitor.core import wording
-from monitor.core.advice import REASON_TEXTS
+from monitor.core.advice import reason_text
 from monitor.core.fields import Threshold
 from monitor.core.ledger import LedgerState, advance, open_ledger
 from monitor.core.model import (
@@ -152,7 +152,7 @@ def _failed(
         state=failure.reason,
         detail=failure.detail,
         verdict=_EXITS[verdict.severity] if verdict.severity else CheckExit.UNKNOWN,
-        because=failure.detail or REASON_TEXTS[failure.reason].meaning,
+        because=failure.detail or reason_text(failure.reason).meaning,
     )
 
 

@@ -10,8 +10,8 @@ import click
 from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.options import format_option
+from monitor.jsonable import to_json
 from monitor.providers import PROVIDERS, AnyKey, KeySettings, ProviderInfo
-from monitor.queries import to_json
 
 EPILOG = """\b
 Examples:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.config import checks, wording
+from monitor.config.channels import ChannelSettings
 from monitor.config.credentials import Credentials
-from monitor.config.models import ChannelSettings, Defaults, Heartbeat, Settings
+from monitor.config.models import Defaults, Heartbeat, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
 from monitor.config.schema import fields_at

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from monitor.config.models import ANY_GROUP, ChannelSettings, Heartbeat, Settings, Web
+from monitor.config.channels import ChannelSettings
+from monitor.config.models import ANY_GROUP, Heartbeat, Settings, Web
 from monitor.config.problems import Findings, Path
 from monitor.config.wording import suggestion
 from monitor.core.model import Severity

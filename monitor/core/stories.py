@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from monitor.core import wording
-from monitor.core.advice import REASON_TEXTS, ReasonText
+from monitor.core.advice import ReasonText, reason_text
 from monitor.core.model import DEFAULT_METER, Change, Event, Facts, Reason, Severity, Why
 
 NAMES_LENGTH = 400
@@ -75,7 +75,7 @@ class Scene:
     @property
     def reason(self) -> ReasonText | None:
         """The failure reason in words."""
-        return REASON_TEXTS[self.facts.reason] if self.facts.reason else None
+        return reason_text(self.facts.reason, self.facts.detail) if self.facts.reason else None
 
 
 @dataclass(frozen=True, slots=True)

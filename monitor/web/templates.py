@@ -14,7 +14,8 @@ from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS
 from monitor.core.model import Alert, Change, Event, NotificationState, Reason, Why
 from monitor.core.stories import tell
-from monitor.queries import STATE_OK, STATE_UNKNOWN, iso
+from monitor.jsonable import iso
+from monitor.queries import STATE_OK, STATE_UNKNOWN
 
 
 class Templates:
