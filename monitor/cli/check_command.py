@@ -20,6 +20,7 @@ from monitor.cli.judging import Finding, Ledgers, has_shares, judge, worst, wors
 from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
+from monitor.core import wording
 from monitor.core.model import Failure, Reading
 from monitor.jsonable import to_json
 from monitor.limits import Gate, Limit
@@ -176,7 +177,7 @@ def _progress(total: int) -> Callable[[int], None]:
         return lambda _: None
 
     def show(done: int) -> None:
-        line = f"polling {output.count(total, 'key')}: {done} done" if done < total else ""
+        line = f"polling {wording.count(total, 'key')}: {done} done" if done < total else ""
         click.echo(f"\r\x1b[K{line}", nl=False, err=True)
 
     return show

@@ -144,7 +144,7 @@ def _alerts(overview: Overview) -> output.Table:
 def _outbox(overview: Overview) -> str:
     if not overview.pending and not overview.dead:
         return "All notifications are delivered."
-    text = f"{output.count(overview.pending, 'notification')} waiting to be delivered"
+    text = f"{wording.count(overview.pending, 'notification')} waiting to be delivered"
     if overview.dead:
         text += f", {overview.dead} refused for good (credit-monitor notify list --state dead)"
     return text + "."

@@ -150,6 +150,11 @@ def clip(text: str, limit: int) -> str:
     return f"{text[: max(0, limit - 1)].rstrip()}…"[:limit]
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """*number* with its noun, such as ``1 key`` or ``3 keys``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def listing(names: Sequence[str], limit: int) -> str:
     """As many *names* as fit into *limit* characters, and how many more there are.
 

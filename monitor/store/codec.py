@@ -208,6 +208,7 @@ def encode_ledger(state: LedgerState) -> str:
             "topped_up_total": str(state.topped_up_total),
             "refunded_total": str(state.refunded_total),
             "charges": " ".join(charges),
+            "last_payment": None if state.last_payment is None else str(state.last_payment),
         }
     )
 
@@ -218,6 +219,7 @@ def decode_ledger(text: str) -> LedgerState:
     at = found["at"]
     topped_up_at = found["topped_up_at"]
     charges = [charge.split(":") for charge in found["charges"].split()]
+    payment = found.get("last_payment")  # older versions did not keep it
     return LedgerState(
         at=from_micros(at),
         balance=Decimal(found["balance"]),
@@ -228,6 +230,7 @@ def decode_ledger(text: str) -> LedgerState:
         topped_up_total=Decimal(found["topped_up_total"]),
         refunded_total=Decimal(found["refunded_total"]),
         charges=tuple((from_micros(at - int(age)), Decimal(amount)) for age, amount in charges),
+        last_payment=None if payment is None else Decimal(payment),
     )
 
 
