@@ -12,6 +12,7 @@ from monitor.announcer import Announcer, TellingPolicy
 from monitor.core.model import (
     Event,
     Failure,
+    MeterFailure,
     MeterReading,
     Notification,
     Reading,
@@ -95,6 +96,10 @@ class Bench:
     def answer(self, key: str) -> list[Event]:
         """A key check that went well: a reading without any balance."""
         return self.take(self.pipeline.observe(Reading(key=key, at=self.now, meters=())))
+
+    def find(self, key: str, *found: MeterReading | MeterFailure) -> list[Event]:
+        """A poll of several meters, some of which may have failed."""
+        return self.take(self.pipeline.observe(Reading.of(key, self.now, found)))
 
     def fail(self, key: str, reason: Reason, detail: str = "") -> list[Event]:
         failure = Failure(key=key, at=self.now, reason=reason, detail=detail)
