@@ -11,8 +11,8 @@ import click
 
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
-from monitor.cli.sources import Need, config_path, load_all
-from monitor.config import ConfigError, Settings, from_environment
+from monitor.cli.sources import Need, config_path, load_all, problem_lines
+from monitor.config import ConfigError, Level, Settings, from_environment, load
 from monitor.providers import KieKey
 from monitor.providers.exchange import check_url
 
@@ -84,7 +84,8 @@ def _problem(url: str) -> str:
 def chosen_key(name: str | None) -> tuple[Settings, KieKey]:
     """The settings, and the key *name* or the only one of kie.ai; ends the command without one.
 
-    Where the configuration has none, ``KIE_API_KEY`` is taken.
+    Where the configuration has none, ``KIE_API_KEY`` is taken.  Of all credentials only that of
+    the chosen key is needed.
     """
     settings = load_all(Need.READ).settings
     keys = {key.name: key for key in settings.keys if isinstance(key, KieKey)}
@@ -95,12 +96,23 @@ def chosen_key(name: str | None) -> tuple[Settings, KieKey]:
     elif keys:
         key = next(iter(keys.values()))
     else:
-        key = _from_environment()
-    if key.key is None:
-        raise CommandError(
-            f"The credential of key {key.name} cannot be had here.", code=Exit.CONFIG
-        )
+        return settings, _from_environment(settings)
+    _require_credential(key)
     return settings, key
+
+
+def _require_credential(key: KieKey) -> None:
+    """End the command where the credential of *key* cannot be had, with what is wrong about it."""
+    path = config_path()
+    if path is not None:
+        try:
+            load(path, os.environ, check_channel_url=lambda _: None)
+        except ConfigError as error:
+            wrong = [p for p in error.problems if p.path.startswith(f"keys.{key.name}.")]
+            if problems := [p for p in wrong if p.level is Level.ERROR]:
+                raise CommandError(*problem_lines(problems), code=Exit.CONFIG) from None
+    if key.key is None:
+        raise CommandError(f"Key {key.name} has no credential.", code=Exit.CONFIG)
 
 
 def _named(name: str, keys: dict[str, KieKey]) -> KieKey:
@@ -111,12 +123,12 @@ def _named(name: str, keys: dict[str, KieKey]) -> KieKey:
     return keys[name]
 
 
-def _from_environment() -> KieKey:
+def _from_environment(settings: Settings) -> KieKey:
     try:
         loaded = from_environment({VARIABLE: os.environ.get(VARIABLE, "")})
     except ConfigError:
         raise CommandError(
-            f"{config_path()}: no key is of kie.ai, and {VARIABLE} holds none either.",
+            f"{settings.source}: no key is of kie.ai, and {VARIABLE} holds none either.",
             code=Exit.CONFIG,
         ) from None
     [key] = loaded.settings.keys
