@@ -14,6 +14,7 @@ from monitor.cli import output
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option
 from monitor.cli.sources import Need, config_path, load_all, problem_lines
+from monitor.core import wording
 
 
 @click.group()
@@ -52,8 +53,8 @@ def _load() -> config.Loaded:
 
 
 def _summary(settings: config.Settings) -> str:
-    keys = output.count(len(settings.keys), "key")
-    channels = output.count(len(settings.channels), "channel")
+    keys = wording.count(len(settings.keys), "key")
+    channels = wording.count(len(settings.channels), "channel")
     return f"{settings.source}: usable, {keys}, {channels}"
 
 

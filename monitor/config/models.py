@@ -23,6 +23,7 @@ from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.rules import Rules
 from monitor.providers import AnyKey
+from monitor.store.base import Retention as StoreRetention
 
 ANY_GROUP = "default"
 """The entry of ``limits`` for whatever has none of its own."""
@@ -74,6 +75,11 @@ class Retention(BaseModel):
         if self.thinned < self.samples:
             raise ValueError("thinned must not be shorter than samples: it continues them")
         return self
+
+    @property
+    def kept(self) -> StoreRetention:
+        """The same, in the words of the store."""
+        return StoreRetention(samples=self.samples, thinned=self.thinned, records=self.records)
 
 
 class Limit(BaseModel):

@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import sys
+import time
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -29,6 +30,7 @@ import httpx
 
 from monitor import __version__
 from monitor.core.model import Reason
+from monitor.providers import access
 from monitor.providers.base import PollError
 from monitor.providers.certificates import CertificatesError, trusting
 from monitor.providers.exchange import Answer, Request, is_loopback, plain_http_allowed
@@ -176,6 +178,21 @@ class HttpClient:
 
         Redirects are refused, so that no key travels to another host.
         """
+        if not access.enabled():
+            return await self._answer(request, timeout)
+        began, status = time.monotonic(), "cancelled"
+        try:
+            answer = await self._answer(request, timeout)
+            status = str(answer.status)
+        except PollError as error:
+            status = error.reason.value
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            access.record(request.method, access.endpoint(request.url), status, seconds)
+        return answer
+
+    async def _answer(self, request: Request, timeout: float) -> Answer:  # noqa: ASYNC109 - as above
         try:
             async with asyncio.timeout(timeout):
                 return await self._exchange(request)
