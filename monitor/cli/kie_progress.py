@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from monitor.cli.output import count
+from monitor.core.wording import count
 from monitor.downloads.outcome import FileOutcome, Listener, Quiet, State
 
 _NAME_WIDTH = 28

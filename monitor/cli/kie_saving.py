@@ -16,6 +16,7 @@ from monitor.cli import output
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.kie_progress import shown_progress
 from monitor.clock import Clock
+from monitor.core import wording
 from monitor.downloads.engine import Run
 from monitor.downloads.folder import Folder, FolderError
 from monitor.downloads.links import Links
@@ -97,7 +98,7 @@ async def _saved(run: Run, http: HttpClient) -> None:
 
 def _warn_of_losses(folder: Folder) -> None:
     if lost := folder.manifest.unreadable:
-        lines = output.count(lost, "line")
+        lines = wording.count(lost, "line")
         click.echo(
             f"{lines} of the manifest in {folder.path} cannot be read; the files they told of are "
             "downloaded again.",
@@ -142,7 +143,7 @@ def _summary(directory: Path, outcomes: Sequence[FileOutcome]) -> str:
         (State.STOPPED, "not done"),
     )
     told = ", ".join(f"{states[state]} {words}" for state, words in parts if states[state])
-    return f"{output.count(len(outcomes), 'file')}: {told}; in {directory}"
+    return f"{wording.count(len(outcomes), 'file')}: {told}; in {directory}"
 
 
 def _print_json(directory: Path, outcomes: Sequence[FileOutcome]) -> None:
