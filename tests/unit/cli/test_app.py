@@ -55,6 +55,7 @@ def test_every_listing_has_a_json_form() -> None:
     without = {
         "run",
         "demo",
+        "kie",
         "notify",
         "silence",
         "config",
