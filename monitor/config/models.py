@@ -18,11 +18,22 @@ from pydantic import (
 
 from monitor.config.channels import ChannelSettings
 from monitor.config.notify import Notify
-from monitor.config.values import Group, Listen, StoreUrl, Text, split_listen, switched_off
+from monitor.config.values import (
+    Group,
+    HostName,
+    Listen,
+    Password,
+    StoreUrl,
+    Text,
+    UserName,
+    split_listen,
+    switched_off,
+)
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.rules import Rules
 from monitor.providers import AnyKey
+from monitor.store.base import Retention as StoreRetention
 
 ANY_GROUP = "default"
 """The entry of ``limits`` for whatever has none of its own."""
@@ -75,6 +86,11 @@ class Retention(BaseModel):
             raise ValueError("thinned must not be shorter than samples: it continues them")
         return self
 
+    @property
+    def kept(self) -> StoreRetention:
+        """The same, in the words of the store."""
+        return StoreRetention(samples=self.samples, thinned=self.thinned, records=self.records)
+
 
 class Limit(BaseModel):
     """How hard one provider or host may be asked."""
@@ -116,6 +132,15 @@ class Heartbeat(BaseModel):
     )
 
 
+class WebTls(BaseModel):
+    """Certificate and key of the page; renewed files are taken up while it runs."""
+
+    model_config = STRICT
+
+    certificate: Text = Field(description="PEM file with the certificate and its chain")
+    key: Text = Field(description="PEM file with its key, without a password")
+
+
 class Web(BaseModel):
     """Where page, metrics and health checks are served."""
 
@@ -124,6 +149,13 @@ class Web(BaseModel):
     listen: Listen = Field(
         default="127.0.0.1:9750", description="host:port; port 0 takes any free one"
     )
+    hosts: tuple[HostName, ...] = Field(
+        default=(), description="further names by which browsers and Prometheus reach it"
+    )
+    users: dict[UserName, Password] = Field(
+        default={}, description="hashes of passwords by user; none: anybody may read"
+    )
+    tls: WebTls | None = Field(default=None, description="serves https; default: http")
 
     @property
     def host(self) -> str:

@@ -69,10 +69,10 @@ def balance_digest(
     earlier = [s for s in steps if before.since <= s.movement.at < before.until]
     seen = [r for r in runs if r.until >= period.since and r.at < period.until]
     began = runs[0].at if runs else None
-    consumed = _sum(inside, MovementKind.CONSUMPTION).amount if seen else None
+    consumed = _used(inside) if seen else None
     observed = _observed(runs, seen, period)
     compares = began is not None and began <= before.since + before.length / COMPARABLE_SHARE
-    consumed_before = _sum(earlier, MovementKind.CONSUMPTION).amount if compares else None
+    consumed_before = _used(earlier) if compares else None
     refunded = _sum(inside, MovementKind.REFUND)
     return BalanceDigest(
         known=known,
@@ -129,6 +129,13 @@ def _steps(runs: Sequence[Sample], known: KnownMeter) -> list[_Step]:
 def _sum(steps: Iterable[_Step], kind: MovementKind) -> Payments:
     amounts = [s.movement.amount for s in steps if s.movement.kind is kind]
     return Payments(count=len(amounts), amount=add(amounts))
+
+
+def _used(steps: Iterable[_Step]) -> Decimal:
+    """What was consumed, that within the steps of top-ups included."""
+    moves = [s.movement for s in steps]
+    falls = [m.amount for m in moves if m.kind is MovementKind.CONSUMPTION]
+    return add([*falls, *(m.used for m in moves)])
 
 
 def _lowest(seen: Sequence[Sample], period: Period) -> Mark | None:
