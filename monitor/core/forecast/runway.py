@@ -58,21 +58,15 @@ def _last_hour(state: ForecastState) -> float | None:
 
 
 def _runway(state: ForecastState, outlook: Outlook, now: float, balance: float) -> Runway:
+    """From the last reading on, less the time that has gone by since."""
     if balance <= 0:
         return Runway(0.0, 0.0, 0.0)
-    into = (max(now, state.at) - state.present_hour * HOUR) / HOUR
-    before_now = outlook.consumed_within(into) - outlook.consumed_within(
-        (state.at - state.present_hour * HOUR) / HOUR
-    )
-    left = balance - before_now
-    if left <= 0:
-        return Runway(0.0, 0.0, 0.0)
-    middle = _middle(outlook, left, into, state.misses.typical)
-    if middle > LONGEST:
-        return Runway(math.inf, math.inf, math.inf)
+    into = (state.at - state.present_hour * HOUR) / HOUR
+    middle = _middle(outlook, balance, into, state.misses.typical)
     scale = _scale(middle, state.misses.typical)
-    late = middle * math.exp(_ABOVE * scale)
-    return Runway(middle * math.exp(-_BELOW * scale), middle, late if late <= LONGEST else math.inf)
+    gone = max(now - state.at, 0.0) / HOUR
+    hours = (middle * math.exp(-_BELOW * scale), middle, middle * math.exp(_ABOVE * scale))
+    return Runway(*(max(h - gone, 0.0) if h <= LONGEST else math.inf for h in hours))
 
 
 def _middle(outlook: Outlook, balance: float, into: float, miss: float) -> float:
