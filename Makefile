@@ -8,7 +8,7 @@ LOCKED_DEV ?= requirements-dev.txt
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest check format bench lock clean
+.PHONY: help demo test test-lowest check format pages bench lock clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: $(VENV)/.developing ## format, lint, types, import contracts
 format: $(VENV)/.developing ## rewrite the sources in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+pages: $(VENV)/.developing ## write the catalog's part of docs/providers.md anew
+	@$(BIN)/python scripts/provider_page.py
 
 bench: $(VENV)/.developing ## measure; prints tables of ratios, asserts nothing
 	@$(BIN)/python -m benchmarks $(ARGS)
