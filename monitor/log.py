@@ -13,12 +13,16 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TextIO
 
 HIDDEN = "********"
 """Stands where a secret was."""
 
 PACKAGE = "monitor"
+
+OFF = logging.CRITICAL + 1
+"""A level that no record reaches."""
 
 
 class Level(StrEnum):
@@ -57,7 +61,78 @@ def set_up(
     handler.setFormatter(_formatter(form, hidden, journal=journal))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(PACKAGE).setLevel(level.upper())
+    logging.getLogger(f"{PACKAGE}.access").setLevel(OFF)
     logging.captureWarnings(capture=True)
+
+
+def set_up_access(target: Path | None, form: Format) -> None:
+    """Record every request to a provider in the file *target*, on standard error for None.
+
+    The file is opened anew when it was renamed or removed, as logrotate does.  Raises ``OSError``
+    if it cannot be written.
+    """
+    handler: logging.Handler
+    journal = False
+    if target is None:
+        handler = logging.StreamHandler(sys.stderr)
+        journal = _is_journal(sys.stderr, os.environ)
+    else:
+        handler = _AccessFile(target)
+    handler.setFormatter(_formatter(form, (), journal=journal))
+    logger = logging.getLogger(f"{PACKAGE}.access")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+
+
+class _AccessFile(logging.Handler):
+    """Lines in a file that only its owner may read, opened anew when the name is another file's.
+
+    The standard library's WatchedFileHandler makes the new file with the mode of the umask, and
+    prints a traceback for every record that it cannot write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._failing = False
+        self._file: TextIO | None = self._open()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record*; trouble is told once when it begins, not for every request."""
+        try:
+            if self._file is None or not self._is_current(self._file):
+                self.close_file()
+                self._file = self._open()
+            self._file.write(self.format(record) + "\n")
+            self._file.flush()
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                reason = error.strerror or type(error).__name__
+                logging.getLogger(__name__).error("the access log cannot be written: %s", reason)
+            self._failing = True
+
+    def close_file(self) -> None:
+        """Let go of the file, if one is open."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def close(self) -> None:
+        """Let go of the file for good."""
+        self.close_file()
+        super().close()
+
+    def _open(self) -> TextIO:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        return os.fdopen(os.open(self._path, flags, 0o600), "a", encoding="utf-8")
+
+    def _is_current(self, file: TextIO) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:

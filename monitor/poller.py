@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from monitor.clock import Clock
 from monitor.core.model import Failure, Observation, Reading, Reason
 from monitor.limits import Gate, Limit
+from monitor.providers import access
 from monitor.providers.base import PollError, Provider
 from monitor.schedule import Due, Schedule, Slot, next_delay, spread
 from monitor.timers import DueTimer, Timers
@@ -208,6 +209,7 @@ class Poller:
     async def _run(self, key: _Key) -> None:
         """One poll from its start to its observation; frees the key and its place at the gate."""
         began = self._clock.monotonic()
+        access.asking.set(key.job.name)
         try:
             observation = await self._poll(key.job)
             if self._open:
@@ -220,8 +222,8 @@ class Poller:
     async def _poll(self, job: PollJob) -> Observation:
         try:
             async with asyncio.timeout(job.timeout.total_seconds()):
-                meters = await job.provider.poll(self._http)
-            return Reading(key=job.name, at=self._clock.now(), meters=meters)
+                found = await job.provider.poll(self._http)
+            return Reading.of(job.name, self._clock.now(), found)
         except PollError as error:
             return self._failure(job, error.reason, error.detail, error.retry_after)
         except TimeoutError:

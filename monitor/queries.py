@@ -1,36 +1,32 @@
-"""What ``status``, ``history``, ``alerts``, the web page and the JSON API show: one source for all.
+"""What ``status``, ``history``, the web page and the JSON API show of keys: one source for all.
 
 Every function reads a :class:`~monitor.store.base.Store`, takes the present moment as a parameter
-and returns frozen values; :func:`to_json` is the only place where they become JSON.  All of them
+and returns frozen values, which :mod:`monitor.jsonable` makes JSON of.  All of them
 raise :class:`~monitor.store.base.StoreError` when the store does not answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import Enum
-from functools import singledispatch
-from typing import Any
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    NETWORK,
     Ack,
     Alert,
-    Attempt,
-    Event,
     KeyState,
+    Kind,
     MeterReading,
-    Notification,
+    MeterTrouble,
     NotificationState,
     Outage,
     Sample,
     Severity,
     Silence,
     Subject,
-    Suppressed,
 )
 from monitor.pipeline import SAVE_EVERY
 from monitor.store.base import Store, StoredKey, StoredLedger
@@ -45,19 +41,23 @@ STATE_UNKNOWN = "unknown"
 class MeterOverview:
     """One meter of a key as last read; amounts are in ``unit``.
 
-    ``balance`` None means the provider reports no cap.  ``fresh`` tells whether it may be shown as
-    current, ``reference`` is the level that percentages refer to, ``severity`` that of the worst
-    open alert about this balance.
+    ``balance`` None means the provider reports no cap, or that it was never read (``read_at`` is
+    None then).  ``state`` is ``ok`` or why this meter gives no reading although its key may work.
+    ``fresh`` tells whether it may be shown as current, ``reference`` is the level that percentages
+    refer to, ``severity`` that of the worst open alert about this meter.
     """
 
     meter: str
+    kind: Kind
+    state: str
+    detail: str
     unit: str
     balance: Decimal | None
     limit: Decimal | None
     expires_at: datetime | None
     jobs_limit: int | None
     jobs_running: int | None
-    read_at: datetime
+    read_at: datetime | None
     fresh: bool
     reference: Decimal | None
     consumed_total: Decimal | None
@@ -139,38 +139,6 @@ class KeyHistory:
         firsts = [m.points[0].at for m in self.meters if m.points]
         firsts += [outage.at for outage in self.outages[:1]]
         return max(self.since, min(firsts, default=self.since))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRecord:
-    """One notification with every try to deliver it."""
-
-    notification: Notification
-    attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRecord:
-    """One alert with all its changes and with the notifications that told them.
-
-    ``ack`` is who has taken it on, None if nobody has; ``suppressed`` which channels were not told
-    of which change, or later than others, and why.
-    """
-
-    alert: Alert
-    ack: Ack | None
-    events: tuple[Event, ...]
-    deliveries: tuple[DeliveryRecord, ...]
-    suppressed: tuple[Suppressed, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationRecord:
-    """One notification with the events it tells and every try to deliver it."""
-
-    notification: Notification
-    events: tuple[Event, ...]
-    attempts: tuple[Attempt, ...]
 
 
 OPEN_ALERTS_LIMIT = 100_000
@@ -285,12 +253,24 @@ def _key(
                 reading,
                 ledgers.get((subject_id, reading.meter)),
                 read_at=at,
-                fresh=is_current(at, now, watched.interval),
+                trouble=trouble,
+                fresh=at is not None and trouble is None and is_current(at, now, watched.interval),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
-            for reading, at in (stored.meters if stored else ())
+            for reading, at, trouble in (_read_or_not(stored) if stored else ())
         ),
     )
+
+
+def _read_or_not(
+    stored: StoredKey,
+) -> Iterator[tuple[MeterReading, datetime | None, MeterTrouble | None]]:
+    """All meters with what was read last, and why they cannot be read now where they cannot."""
+    troubles = {trouble.meter: trouble for trouble in stored.troubles}
+    for reading, at in stored.meters:
+        yield reading, at, troubles.pop(reading.meter, None)
+    for trouble in troubles.values():
+        yield MeterReading(meter=trouble.meter, unit="", balance=None), None, trouble
 
 
 def _state_word(state: KeyState) -> str:
@@ -303,12 +283,16 @@ def _meter(
     reading: MeterReading,
     ledger: LedgerState | None,
     *,
-    read_at: datetime,
+    read_at: datetime | None,
+    trouble: MeterTrouble | None,
     fresh: bool,
     severity: Severity | None,
 ) -> MeterOverview:
     return MeterOverview(
         meter=reading.meter,
+        kind=reading.kind,
+        state=trouble.reason if trouble else STATE_OK,
+        detail=trouble.detail if trouble else "",
         unit=reading.unit,
         balance=reading.balance,
         limit=reading.limit,
@@ -331,8 +315,11 @@ def concerns(subject: Subject, key: WatchedKey) -> bool:
 
 
 def subjects(key: WatchedKey) -> set[str]:
-    """The ids of the key, of the account it draws on, and of what fails together with it."""
-    return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
+    """The ids of the key, of the account it draws on, of what fails together with it, and of the
+    network that all keys share.
+    """
+    site = Subject(key.origin or key.provider)
+    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:
@@ -359,114 +346,3 @@ def key_history(store: Store, key: str, since: datetime, until: datetime) -> Key
     )
     outages = tuple(store.outages(key, since, until))
     return KeyHistory(key=key, since=since, until=until, meters=meters, outages=outages)
-
-
-def alerts(store: Store, *, only_open: bool = False, limit: int = 100) -> tuple[AlertRecord, ...]:
-    """The newest alerts, newest first, each with its changes, deliveries and suppressions."""
-    found = store.alerts(only_open=only_open, limit=limit)
-    alert_ids = [alert.id for alert in found]
-    events = store.events(alert_ids)
-    event_ids = [event.id for event in events]
-    deliveries = _deliveries(store, store.notifications_of(event_ids))
-    acks = {ack.alert_id: ack for ack in store.acks(alert_ids)}
-    suppressed = store.suppressed(event_ids)
-    return tuple(
-        _alert_record(alert, acks.get(alert.id), events, deliveries, suppressed) for alert in found
-    )
-
-
-def _alert_record(
-    alert: Alert,
-    ack: Ack | None,
-    events: Sequence[Event],
-    deliveries: Sequence[DeliveryRecord],
-    suppressed: Sequence[Suppressed],
-) -> AlertRecord:
-    own = tuple(event for event in events if event.alert_id == alert.id)
-    ids = {event.id for event in own}
-    return AlertRecord(
-        alert=alert,
-        ack=ack,
-        events=own,
-        deliveries=tuple(d for d in deliveries if not ids.isdisjoint(d.notification.event_ids)),
-        suppressed=tuple(s for s in suppressed if s.event_id in ids),
-    )
-
-
-def _deliveries(store: Store, notifications: Sequence[Notification]) -> tuple[DeliveryRecord, ...]:
-    attempts = store.attempts([notification.id for notification in notifications])
-    by_notification: dict[int, list[Attempt]] = {}
-    for attempt in attempts:
-        by_notification.setdefault(attempt.notification_id, []).append(attempt)
-    return tuple(
-        DeliveryRecord(notification=n, attempts=tuple(by_notification.get(n.id, ())))
-        for n in notifications
-    )
-
-
-def notifications(
-    store: Store, *, states: Sequence[NotificationState] = (), limit: int = 100
-) -> tuple[NotificationRecord, ...]:
-    """The newest notifications in these states (all when empty), newest first."""
-    found = store.notifications(states=states, limit=limit)
-    wanted = sorted({event_id for n in found for event_id in n.event_ids})
-    events = {event.id: event for event in store.events_by_id(wanted)}
-    return tuple(
-        NotificationRecord(
-            notification=record.notification,
-            events=tuple(events[i] for i in record.notification.event_ids if i in events),
-            attempts=record.attempts,
-        )
-        for record in _deliveries(store, found)
-    )
-
-
-def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC with ``Z``, to the millisecond where there are any."""
-    utc = moment.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds")[:-6] + "Z"
-
-
-@singledispatch
-def to_json(value: Any) -> Any:
-    """*value* as JSON types: decimals as text, times as ISO 8601 UTC, durations in seconds."""
-    if is_dataclass(value):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
-    return value
-
-
-@to_json.register
-def _(value: Subject) -> Any:
-    names = {"provider": value.provider, "account": value.account, "key": value.key}
-    return {"id": value.id, "label": value.label, **names}
-
-
-@to_json.register
-def _(value: Decimal) -> Any:
-    return f"{value:f}"
-
-
-@to_json.register
-def _(value: datetime) -> Any:
-    return iso(value)
-
-
-@to_json.register
-def _(value: timedelta) -> Any:
-    return value.total_seconds()
-
-
-@to_json.register
-def _(value: Enum) -> Any:
-    return value.value
-
-
-@to_json.register(Mapping)
-def _(value: Mapping[Any, Any]) -> Any:
-    return {str(key): to_json(item) for key, item in value.items()}
-
-
-@to_json.register(list)
-@to_json.register(tuple)
-def _(value: Iterable[Any]) -> Any:
-    return [to_json(item) for item in value]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Protocol
 
-from monitor.core.digest import Digest, KnownMeter, Records, digest
+from monitor.core.digest import digest
+from monitor.core.digest_values import Digest, KnownMeter, Records
 from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
-from monitor.core.model import Subject
+from monitor.core.model import NETWORK, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
 from monitor.core.routing import Concern, Filters
 from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
@@ -70,7 +71,7 @@ def make(
 
 def _subjects(key: WatchedKey) -> Iterable[Subject]:
     """What alerts that concern *key* are about."""
-    return key.subject, key.balance_subject, Subject(key.origin or key.provider)
+    return key.subject, key.balance_subject, Subject(key.origin or key.provider), NETWORK
 
 
 def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMeter]:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import click
 
-from monitor import queries
+from monitor import records
 from monitor.cli import output
 from monitor.cli.options import format_option, limit_option
 from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
-from monitor.queries import AlertRecord
+from monitor.records import AlertRecord
 
 EPILOG = """\b
 Examples:
@@ -33,13 +33,13 @@ def command(only_open: bool, limit: int, output_format: str) -> None:  # noqa: F
     """
     now = datetime.now(UTC)
     with reading_store(settings_to_read()) as store:
-        records = queries.alerts(store, only_open=only_open, limit=limit)
+        found = records.alerts(store, only_open=only_open, limit=limit)
         silences = store.silences(active_at=now)
     if output_format == "json":
-        output.print_json(records)
+        output.print_json(found)
         return
-    if records:
-        output.print_blocks(table(records, now))
+    if found:
+        output.print_blocks(table(found, now))
     else:
         click.echo("No open alerts." if only_open else "No alerts so far.")
     if silences:

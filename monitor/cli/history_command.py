@@ -12,11 +12,12 @@ from decimal import Decimal
 
 import click
 
-from monitor import queries
+from monitor import jsonable, queries
 from monitor.cli import output
 from monitor.cli.exits import CommandError
 from monitor.cli.options import DurationType, format_option
 from monitor.cli.sources import reading_store, settings_to_read
+from monitor.core import wording
 from monitor.core.model import Outage, Sample
 from monitor.queries import KeyHistory, MeterHistory
 from monitor.store.base import Store
@@ -73,7 +74,7 @@ def _print_csv(history: KeyHistory) -> None:
     for meter in history.meters:
         for moment, balance in _ends(meter.points):
             shown = "" if balance is None else f"{balance:f}"
-            writer.writerow((queries.iso(moment), history.key, meter.meter, shown))
+            writer.writerow((jsonable.iso(moment), history.key, meter.meter, shown))
     click.echo(text.getvalue(), nl=False)
 
 
@@ -140,7 +141,7 @@ def _change(before: Decimal | None, after: Decimal | None) -> str:
 
 
 def _outage_row(outage: Outage) -> _Row:
-    polls = output.count(outage.polls, "failed poll")
+    polls = wording.count(outage.polls, "failed poll")
     note = f"{output.state(outage.reason, outage.detail)} ({polls})"
     span = (output.time(outage.at), output.time(outage.until))
     return outage.at, (*span, "", output.NOTHING, "", "", note), "warning"

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from monitor import queries
+from monitor import records
 from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
@@ -30,7 +30,7 @@ from monitor.core import wording
 from monitor.core.messages import decode, trial_message
 from monitor.core.model import NotificationState
 from monitor.delivery.base import Outcome
-from monitor.queries import NotificationRecord
+from monitor.records import NotificationRecord
 
 
 @click.group()
@@ -106,11 +106,11 @@ def list_(states: tuple[str, ...], limit: int, output_format: str) -> None:
     """List notifications, newest first: waiting, delivered and refused for good."""
     chosen = [NotificationState(state) for state in states]
     with reading_store(settings_to_read()) as store:
-        records = queries.notifications(store, states=chosen, limit=limit)
+        found = records.notifications(store, states=chosen, limit=limit)
     if output_format == "json":
-        output.print_json(records)
-    elif records:
-        output.print_blocks(_outbox_table(records, datetime.now(UTC)))
+        output.print_json(found)
+    elif found:
+        output.print_blocks(_outbox_table(found, datetime.now(UTC)))
     else:
         click.echo("No such notifications." if states else "No notifications so far.")
 
@@ -172,7 +172,7 @@ def retry(ids: tuple[int, ...], output_format: str) -> None:
     A running daemon sends them; without one they are sent at its next start.
     """
     with writing_store(settings_to_read()) as store:
-        dead = queries.notifications(store, states=[NotificationState.DEAD], limit=100_000)
+        dead = records.notifications(store, states=[NotificationState.DEAD], limit=100_000)
         known = {record.notification.id for record in dead}
         missing = [number for number in ids if number not in known]
         if missing:
@@ -181,7 +181,7 @@ def retry(ids: tuple[int, ...], output_format: str) -> None:
     if output_format == "json":
         output.print_json({"revived": revived})
     elif revived:
-        letters = output.count(revived, "dead letter")
+        letters = wording.count(revived, "dead letter")
         click.echo(f"{letters} put back into the outbox: {_NEXT}")
     else:
         click.echo("There are no dead letters.")

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from monitor.core import wording
-from monitor.core.advice import REASON_TEXTS
+from monitor.core.advice import reason_text
 from monitor.core.model import Ack, Reason
-from monitor.queries import STATE_OK, STATE_UNKNOWN, to_json
+from monitor.jsonable import to_json
+from monitor.queries import STATE_OK, STATE_UNKNOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -180,10 +181,5 @@ def state(word: str, detail: str = "") -> str:
         return "not polled yet"
     if word == STATE_OK:
         return word
-    short = REASON_TEXTS[Reason(word)].short
+    short = reason_text(Reason(word), detail).short
     return f"{short}: {detail}" if detail else short
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """*number* with its noun, such as ``1 key`` or ``3 keys``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

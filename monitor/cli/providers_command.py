@@ -11,9 +11,9 @@ from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.options import format_option
 from monitor.core.fields import format_duration
+from monitor.jsonable import to_json
 from monitor.providers import REGISTRY, KeySettings, ProviderInfo
 from monitor.providers.examples import example
-from monitor.queries import to_json
 
 EPILOG = """\b
 Examples:

@@ -18,7 +18,7 @@ from monitor.cli.sending import Sent, send_each, sent_table
 from monitor.cli.sources import Need, load_all, reading_store
 from monitor.config import Settings
 from monitor.core import digest_words, wording
-from monitor.core.digest import BalanceDigest, Digest, Mark, Payments
+from monitor.core.digest_values import BalanceDigest, Digest, Mark, Payments
 from monitor.core.periods import Every
 from monitor.delivery.base import Outcome
 from monitor.world import watched_key

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from monitor import log
@@ -38,17 +40,25 @@ under systemd with their priorities.
     show_default=True,
     help="One line of text or one JSON object per message.",
 )
-def command(log_level: str, log_format: str) -> None:
+@click.option(
+    "--access-log",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Record every request to a provider in FILE; - for standard error.",
+)
+def command(log_level: str, log_format: str, access_log: Path | None) -> None:
     """Run the daemon: poll all keys, record, alert, serve metrics and the web page."""
     settings = _settings(log.Level(log_level), log.Format(log_format))
-    from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before these load
+    if access_log is not None:
+        _record_requests(access_log, log.Format(log_format))
+    from monitor import service  # noqa: PLC0415 - a wrong configuration is told before these load
     from monitor.plan import Plan  # noqa: PLC0415 - as above
     from monitor.web.server import WebServerError  # noqa: PLC0415 - as above
 
     plan = Plan.of(settings)
     del settings  # 10,000 keys hold 20 MB of settings; nothing else refers to them
     try:
-        daemon.run(plan)
+        service.run(plan)
     except CertificatesError as error:
         raise CommandError(f"{error}.", code=Exit.CONFIG) from None
     except StoreError as error:
@@ -64,3 +74,11 @@ def _settings(level: log.Level, form: log.Format) -> Settings:
         click.echo(str(warning), err=True)
     log.set_up(level, form, secrets=secrets_of(loaded.settings))
     return loaded.settings
+
+
+def _record_requests(file: Path, form: log.Format) -> None:
+    try:
+        log.set_up_access(None if file == Path("-") else file, form)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CommandError(f"--access-log {file}: {reason}.", code=Exit.USAGE) from None

@@ -1,7 +1,9 @@
 """The configuration: from YAML and the environment to checked, frozen settings."""
 
+from monitor.config.channels import ChannelSettings
 from monitor.config.load import Loaded, find, from_environment, load
-from monitor.config.models import ChannelSettings, Limit, Notify, Settings
+from monitor.config.models import Limit, Settings
+from monitor.config.notify import Notify
 from monitor.config.problems import ConfigError, Level, Problem
 from monitor.config.schema import schema
 from monitor.config.show import show

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.config.models import OFF_WORDS
+from monitor.config.values import OFF_WORDS
 
 _ON_WORDS = (True, "on", "yes")
 

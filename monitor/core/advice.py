@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from monitor.core.model import Reason
 
@@ -94,3 +95,69 @@ REASON_TEXTS: dict[Reason, ReasonText] = {
     Reason.SERVER_ERROR: ReasonText("provider failing", "the provider itself fails", WAIT),
 }
 """Every reason has its words; a test holds the table complete."""
+
+
+class Cause(StrEnum):
+    """What lies behind a reason, where a provider's answer tells: the words a detail begins with.
+
+    One reason asks for different things: a refused key is replaced, a whitelist is corrected.
+    """
+
+    IP_NOT_ALLOWED = "the IP whitelist of this key does not name the address of this host"
+    KEY_DISABLED = "this key is switched off"
+    KEY_EXPIRED = "this key has expired"
+    ACCOUNT_BLOCKED = "the account of this key is blocked"
+    HOURLY_CAP = "the hourly cap of this key is reached"
+    DAILY_CAP = "the daily cap of this key is reached"
+    TOTAL_CAP = "the total cap of this key is reached"
+
+
+_CAP_RENEWS = "the account itself may still have credit"
+_CAUSE_TEXTS: dict[Cause, ReasonText] = {
+    Cause.IP_NOT_ALLOWED: ReasonText(
+        "address not whitelisted",
+        "the key itself may be good, but its IP whitelist does not name the address of this host",
+        "The owner of the key should add this host's public address to the key's IP whitelist.",
+    ),
+    Cause.KEY_DISABLED: ReasonText(
+        "key switched off",
+        "the key is known, but somebody or the provider has switched it off",
+        "The owner of the key should switch it on again at the provider, or replace it.",
+    ),
+    Cause.KEY_EXPIRED: ReasonText(
+        "key expired",
+        "the key was good until it expired",
+        "The owner of the key should make a new one at the provider.",
+    ),
+    Cause.ACCOUNT_BLOCKED: ReasonText(
+        "account blocked",
+        "the provider has blocked the account, whichever key is used",
+        "The owner of the account should ask the provider's support.",
+    ),
+    Cause.HOURLY_CAP: ReasonText(
+        "hourly cap of the key reached",
+        f"this key has used what it may in an hour; {_CAP_RENEWS}",
+        "Wait for the next hour, or let the owner of the key raise its hourly cap.",
+    ),
+    Cause.DAILY_CAP: ReasonText(
+        "daily cap of the key reached",
+        f"this key has used what it may in a day; {_CAP_RENEWS}",
+        "Wait for the next day, or let the owner of the key raise its daily cap.",
+    ),
+    Cause.TOTAL_CAP: ReasonText(
+        "total cap of the key reached",
+        f"this key has used all it ever may; {_CAP_RENEWS}",
+        "The owner of the key should raise its total cap or use another key: it does not renew.",
+    ),
+}
+
+
+def cause_of(detail: str) -> Cause | None:
+    """The cause that *detail*, a failure's, begins with."""
+    return next((cause for cause in Cause if detail.startswith(cause)), None)
+
+
+def reason_text(reason: Reason, detail: str = "") -> ReasonText:
+    """*reason* in words, in those of its cause where *detail* names one."""
+    cause = cause_of(detail)
+    return REASON_TEXTS[reason] if cause is None else _CAUSE_TEXTS[cause]

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from monitor.core import wording
-from monitor.core.digest import BalanceDigest, ChannelDigest, Digest, Mark, Outlook, Payments, Total
+from monitor.core.digest_values import (
+    BalanceDigest,
+    ChannelDigest,
+    Digest,
+    Mark,
+    Outlook,
+    Payments,
+    Total,
+)
 from monitor.core.messages import TITLE_LENGTH, Message
 from monitor.core.model import Severity
 from monitor.core.periods import Every, Period

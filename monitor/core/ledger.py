@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from enum import StrEnum
 
 REFUND_WINDOW = timedelta(hours=1)
@@ -19,6 +19,10 @@ integrators report."""
 REFUND_SHARE = Decimal("0.1")
 """A refund is at most this share of the reference level; anything larger is a top-up."""
 
+JOB_SHARE = Decimal("0.4")
+"""Once a payment was seen, what was charged may come back up to this share of it: people pay in
+amounts of one size, and a whole job that failed can be more than a tenth of a low level."""
+
 CRUMB_SHARE = Decimal("0.01")
 """A rise up to this share of the reference level is given back whether or not a charge is known:
 a late refund, a rounding, a correction.  Nobody pays in so little, and taking it for a top-up would
@@ -26,12 +30,23 @@ make the present balance the new reference and so disarm every percentage."""
 
 ZERO = Decimal(0)
 
+_UNCERTAIN = 2
+"""What was used within the step of a top-up lies between nothing and so many times the usual."""
+
+_ROUND_SHARE = Decimal("0.1")
+"""A payment is rounded up by at most this share of the rise."""
+
 _BUCKET = timedelta(minutes=15)
 """Charges of a quarter of an hour are kept as one, so that a ledger stays a few hundred bytes."""
 
 _EXACT = Context(prec=80)
 """Amounts have at most 30 digits on either side of the point (``fields.parse_amount``): every sum
 and difference of them is exact; the default context would round to 28 digits."""
+
+_UP = Context(prec=80, rounding=ROUND_CEILING)
+
+_ROUND_DIGITS = 6
+"""An amount with more digits than this is not round."""
 
 Charges = tuple[tuple[datetime, Decimal], ...]
 
@@ -46,12 +61,16 @@ class MovementKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """One step of a balance: ``amount`` is always positive, in the meter's unit."""
+    """One step of a balance: ``amount`` is always positive, in the meter's unit.
+
+    ``used`` is what a top-up's step is taken to have used besides.
+    """
 
     kind: MovementKind
     amount: Decimal
     at: datetime
     balance: Decimal
+    used: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +80,7 @@ class LedgerState:
     ``reference`` is the level that percentages refer to: the balance after the last top-up, until
     one is seen the highest balance seen.  ``charges`` are the recent steps down that a refund may
     give back: (start of a quarter of an hour, amount), oldest first, at most half a dozen.
+    ``last_payment`` is the amount of the last top-up.
     """
 
     at: datetime
@@ -72,6 +92,7 @@ class LedgerState:
     topped_up_total: Decimal = ZERO
     refunded_total: Decimal = ZERO
     charges: Charges = ()
+    last_payment: Decimal | None = None
 
 
 def open_ledger(at: datetime, balance: Decimal, unit: str) -> LedgerState:
@@ -107,25 +128,21 @@ def advance(
         return state, None
     if balance == state.balance:
         return replace(state, at=at), None
-    charges = _recent(state, at)
+    charges = _recent(state)
     if balance < state.balance:
         return _consume(state, at, balance, charges)
     if _is_refund(state, balance, charges):
         return _refund(state, at, balance, charges)
-    return _top_up(state, at, balance)
+    return _top_up(state, at, balance, charges)
 
 
-def _recent(state: LedgerState, at: datetime) -> Charges:
-    """The charges that a refund at *at* may give back.
+def _recent(state: LedgerState) -> Charges:
+    """The charges that may still be given back: those of the hour before the last reading.
 
-    What the last reading itself brought is always among them: with polls hours apart, every charge
-    is older than the window when the next reading comes.
+    Counted from there and not from the present, because a refund may have come at any time of the
+    step: after a gap, or with polls hours apart, every charge would be too old.
     """
-    return tuple(
-        charge
-        for charge in state.charges
-        if at - charge[0] <= REFUND_WINDOW or state.at - charge[0] < _BUCKET
-    )
+    return tuple(charge for charge in state.charges if state.at - charge[0] <= REFUND_WINDOW)
 
 
 def _is_refund(state: LedgerState, balance: Decimal, charges: Charges) -> bool:
@@ -133,7 +150,16 @@ def _is_refund(state: LedgerState, balance: Decimal, charges: Charges) -> bool:
     level = max(state.reference, ZERO)
     if rise <= level * CRUMB_SHARE:
         return True
-    return rise <= level * REFUND_SHARE and rise <= _sum(charges)
+    if rise <= level * REFUND_SHARE and _may_hide_a_charge(state):
+        return True
+    most = max(level * REFUND_SHARE, (state.last_payment or ZERO) * JOB_SHARE)
+    return rise <= most and rise <= _sum(charges)
+
+
+def _may_hide_a_charge(state: LedgerState) -> bool:
+    """Whether the step of a top-up lies within the window: what it charged nobody has seen."""
+    paid_at = state.topped_up_at
+    return paid_at is not None and state.at - paid_at <= REFUND_WINDOW
 
 
 def _consume(
@@ -165,18 +191,45 @@ def _refund(
     return after, Movement(kind=MovementKind.REFUND, amount=amount, at=at, balance=balance)
 
 
-def _top_up(state: LedgerState, at: datetime, balance: Decimal) -> tuple[LedgerState, Movement]:
-    amount = _EXACT.subtract(balance, state.balance)
+def _top_up(
+    state: LedgerState, at: datetime, balance: Decimal, charges: Charges
+) -> tuple[LedgerState, Movement]:
+    rise = _EXACT.subtract(balance, state.balance)
+    amount = _payment(rise, _sum(charges), at - state.at, state.last_payment)
+    used = _EXACT.subtract(amount, rise)
     after = replace(
         state,
         at=at,
         balance=balance,
         reference=balance,
         topped_up_at=at,
+        consumed_total=_EXACT.add(state.consumed_total, used),
         topped_up_total=_EXACT.add(state.topped_up_total, amount),
-        charges=(),
+        charges=_with(charges, at, used) if used else charges,
+        last_payment=amount,
     )
-    return after, Movement(kind=MovementKind.TOP_UP, amount=amount, at=at, balance=balance)
+    return after, Movement(
+        kind=MovementKind.TOP_UP, amount=amount, at=at, balance=balance, used=used
+    )
+
+
+def _payment(rise: Decimal, hourly: Decimal, length: timedelta, last: Decimal | None) -> Decimal:
+    """What was paid in where the balance rose by *rise* in a step of *length*.
+
+    The step hides what was used in it: about as much as before, which was *hourly* in the last
+    hour, and at most twice that.  Within reach of that lies the *last* payment again, or else the
+    roundest amount: people pay 10,000, not 9,987.3.  For round amounts use counts only up to a
+    tenth of the rise, because everything is within reach of a long gap.
+    """
+    most = _EXACT.multiply(hourly, Decimal(_UNCERTAIN * (length / REFUND_WINDOW)))
+    if last is not None and rise <= last <= _EXACT.add(rise, most):
+        return last
+    highest = _EXACT.add(rise, min(most, _EXACT.multiply(rise, _ROUND_SHARE)))
+    for exponent in range(highest.adjusted(), rise.adjusted() - _ROUND_DIGITS, -1):
+        amount = _UP.quantize(rise, Decimal(1).scaleb(exponent))
+        if amount <= highest:
+            return Decimal(f"{amount:f}")  # 1E+4 is 10000 to everybody who reads it
+    return rise
 
 
 def _with(charges: Charges, at: datetime, amount: Decimal) -> Charges:

@@ -1,32 +1,21 @@
 """kie.ai: one balance in credits per account, read from ``GET /api/v1/chat/credit``.
 
-kie reports most errors in the member ``code`` of the body under HTTP 200, but real HTTP statuses
-occur as well, so both are judged: the code first, then the status, then the shape of ``data``.
 Source: https://docs.kie.ai/common-api/get-account-credits
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from monitor.core.model import MeterReading, Reason
-from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
+from monitor.core.model import MeterReading
+from monitor.providers.base import KeySettings, ProviderInfo
 from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
-from monitor.providers.judge import (
-    LONGEST_WAIT,
-    Words,
-    amount,
-    check_status,
-    reason_of_status,
-    try_decode,
-    waiting_time,
-)
+from monitor.providers.judge import amount
+from monitor.providers.kie_envelope import data_of
 
 if TYPE_CHECKING:
     from monitor.providers.http import HttpClient
@@ -56,25 +45,6 @@ INFO = ProviderInfo(
     ),
 )
 
-_SUCCESS = 200
-_CAPPED = 433  # not in the documented list; seen in live answers of capped keys
-_BY_CODE = {
-    401: Reason.UNAUTHORIZED,
-    402: Reason.OUT_OF_CREDITS,
-    403: Reason.FORBIDDEN,
-    404: Reason.NOT_FOUND,
-    429: Reason.RATE_LIMITED,
-    _CAPPED: Reason.KEY_CAPPED,
-    455: Reason.MAINTENANCE,
-    500: Reason.SERVER_ERROR,
-    501: Reason.SERVER_ERROR,
-    505: Reason.UNSUPPORTED,
-    400: Reason.BAD_RESPONSE,
-    422: Reason.BAD_RESPONSE,
-}
-_CAP = re.compile(r"hourly|daily|total", re.IGNORECASE)
-_SECONDS = re.compile(r"(\d{1,7}) ?s(?:econds?)?\b", re.IGNORECASE | re.ASCII)
-
 
 class KieKey(KeySettings):
     """A key of kie.ai, or of a service of the same shape under another ``url``."""
@@ -100,7 +70,7 @@ class KieKey(KeySettings):
         """kie.ai, or the site of another service of its shape, which is down by itself."""
         return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
 
-    def build(self) -> Provider:
+    def build(self) -> KieProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
         if self.key is None:
             raise ValueError(f"key {self.name} has no credential")
@@ -149,55 +119,4 @@ class KieProvider:
 
 def judge(answer: Answer, secrets: Iterable[str]) -> MeterReading:
     """The balance in *answer*; raises :class:`PollError`, whose text is free of *secrets*."""
-    document, unreadable = try_decode(answer.body)
-    words = Words(document, secrets)
-    members = document if isinstance(document, dict) else {}
-    code = _number(members.get("code"))
-    if code is not None and code != _SUCCESS:
-        _refuse(code, answer, words)
-    check_status(answer, words)
-    if unreadable:
-        raise unreadable
-    if code is None:
-        _refuse_without_code(members, words)
-    if "data" not in members:
-        raise PollError(Reason.BAD_RESPONSE, "data is missing")
-    return MeterReading(unit=UNIT, balance=amount(members["data"], "data"))
-
-
-def _refuse(code: int, answer: Answer, words: Words) -> NoReturn:
-    """Raise what *code* means; an unknown one says less than an HTTP status that is an error."""
-    if code not in _BY_CODE:
-        check_status(answer, words)
-    reason = _BY_CODE.get(code, Reason.BAD_RESPONSE)
-    detail, wait = words.after(f"code {code}"), waiting_time(answer)
-    if reason is Reason.KEY_CAPPED:
-        detail, wait = _cap(detail), wait or _seconds(detail)
-    raise PollError(reason, detail, retry_after=wait)
-
-
-def _refuse_without_code(members: dict[str, Any], words: Words) -> NoReturn:
-    """Raise for an answer under HTTP 200 that is no envelope of kie's, perhaps Spring's own."""
-    status = _number(members.get("status"))
-    reason = reason_of_status(status) if status is not None else None
-    if reason is None:
-        raise PollError(Reason.BAD_RESPONSE, "code is missing")
-    raise PollError(reason, words.after(f"status {status}"))
-
-
-def _number(value: object) -> int | None:
-    """A code as a number, also when it comes as text."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,5}", value, re.ASCII):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _cap(detail: str) -> str:
-    """Say which cap of the key is reached; the account may still be full."""
-    which = _CAP.search(detail)
-    return f"the {which[0].lower()} cap of this key is reached ({detail})" if which else detail
-
-
-def _seconds(detail: str) -> timedelta | None:
-    found = _SECONDS.search(detail)
-    return min(timedelta(seconds=int(found[1])), LONGEST_WAIT) if found else None
+    return MeterReading(unit=UNIT, balance=amount(data_of(answer, secrets), "data"))

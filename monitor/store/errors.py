@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,6 +54,8 @@ def translated(label: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise _translate(error, label) from error
+    except sqlite3.Error as error:
+        raise _told(error, _first_line(error), label) from error
     except ModuleNotFoundError as error:
         raise StoreError(
             f"store {label}: {error.name} is not installed: install credit-monitor[postgresql]"
@@ -68,6 +71,11 @@ def translated(label: str) -> Iterator[None]:
 
 def _translate(error: SQLAlchemyError, label: str) -> StoreError:
     original = error.orig if isinstance(error, DBAPIError) else None
+    return _told(original, _first_line(original or error), label)
+
+
+def _told(original: BaseException | None, words: str, label: str) -> StoreError:
+    """What the driver's error *original* means; *words* where nothing is known of it."""
     name = getattr(original, "sqlite_errorname", None) or ""
     if str(original).startswith("Could not decode to UTF-8"):
         name = "SQLITE_CORRUPT"  # of the driver, which gives it no name: noise in place of text
@@ -80,7 +88,7 @@ def _translate(error: SQLAlchemyError, label: str) -> StoreError:
     state = getattr(original, "sqlstate", None) or ""
     if state in _POSTGRESQL:
         return StoreError(f"store {label}: {_POSTGRESQL[state]}")
-    return StoreError(f"store {label}: {_first_line(original or error)}")
+    return StoreError(f"store {label}: {words}")
 
 
 def _first_line(error: BaseException) -> str:

@@ -31,14 +31,19 @@ class Pruner:
         """Drop old records, at most once in :data:`EVERY` unless more are left."""
         if self._due is not None and now < self._due <= now + EVERY:
             return  # a due time further ahead is from before the clock was set back
-        cutoff = now - retention.records
-        counts = (
-            _prune_notifications(connection, cutoff),
-            _prune_alerts(connection, cutoff),
-            _prune_outages(connection, cutoff),
-            _prune_silences(connection, cutoff),
-        )
+        counts = prune_records(connection, now, retention)
         self._due = now if max(counts) == RECORDS_PER_CALL else now + EVERY
+
+
+def prune_records(connection: Connection, now: datetime, retention: Retention) -> tuple[int, ...]:
+    """Drop up to :data:`RECORDS_PER_CALL` old records of each kind; how many of each went."""
+    cutoff = now - retention.records
+    return (
+        _prune_notifications(connection, cutoff),
+        _prune_alerts(connection, cutoff),
+        _prune_outages(connection, cutoff),
+        _prune_silences(connection, cutoff),
+    )
 
 
 def _prune_notifications(connection: Connection, cutoff: datetime) -> int:

@@ -56,7 +56,7 @@ class SqliteBackend:
             return
         self._make_room()
         if self._lock:
-            self._claim = self._take_lock()
+            self.claim()
         try:
             self._inspect_to_write()
         except BaseException:
@@ -65,7 +65,7 @@ class SqliteBackend:
 
     def writer(self) -> Engine:
         """An engine with one connection; its transactions begin with the write lock."""
-        engine = _engine(lambda: self._connect("rw"), "BEGIN IMMEDIATE", pooled=1)
+        engine = _engine(lambda: self.connect("rw"), "BEGIN IMMEDIATE", pooled=1)
         event.listen(engine, "connect", _prepare_writer)
         return engine
 
@@ -75,16 +75,21 @@ class SqliteBackend:
         A store opened to read only connects anew each time: the daemon may come and go.
         """
         if self._readonly:
-            return _engine(self._connect_to_read, "BEGIN", pooled=0)
-        return _engine(lambda: self._connect("ro"), "BEGIN", pooled=4)
+            return _engine(self.connect_to_read, "BEGIN", pooled=0)
+        return _engine(lambda: self.connect("ro"), "BEGIN", pooled=4)
+
+    def claim(self) -> None:
+        """Become the one daemon of this file, until :meth:`release`; raises if another one is."""
+        self._claim = self._take_lock()
 
     def release(self) -> None:
-        """Give up the claim of :meth:`prepare`."""
+        """Give up the claim of :meth:`prepare` or :meth:`claim`; may be called twice."""
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def connect(self, mode: str) -> sqlite3.Connection:
+        """A plain connection; *mode* is that of https://www.sqlite.org/uri.html, such as ``ro``."""
         return sqlite3.connect(
             f"file:{quote(str(self._path))}?mode={mode}",
             uri=True,
@@ -93,16 +98,16 @@ class SqliteBackend:
             check_same_thread=False,  # the pool gives a connection to one thread at a time
         )
 
-    def _connect_to_read(self) -> sqlite3.Connection:
+    def connect_to_read(self) -> sqlite3.Connection:
         """Read beside a daemon; where the directory forbids that and no daemon runs, without."""
-        connection = self._connect("ro")
+        connection = self.connect("ro")
         try:
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
         except sqlite3.Error as error:
             connection.close()
             if not isinstance(error, sqlite3.OperationalError) or self._beside("-wal").exists():
                 raise
-            connection = self._connect("ro&immutable=1")
+            connection = self.connect("ro&immutable=1")
         return connection
 
     def _beside(self, suffix: str) -> Path:
@@ -131,14 +136,14 @@ class SqliteBackend:
         return descriptor
 
     def _inspect_to_read(self) -> None:
-        if not self._path.exists() or not self._header():
+        if not self._path.exists() or not self.header():
             raise no_data_yet(self.label)
         engine = self.reader()
         with engine.connect() as connection:
             self._layout.require_current(revision(connection, self.label), self.label)
 
     def _inspect_to_write(self) -> None:
-        found = self._inspect() if self._header() else EMPTY
+        found = self.inspect()
         if found == self._layout.head:
             return
         claim = None if self._lock else self._take_lock()
@@ -148,7 +153,7 @@ class SqliteBackend:
             if claim is not None:
                 os.close(claim)
 
-    def _header(self) -> bytes:
+    def header(self) -> bytes:
         """The first bytes of the file, none when it is empty; raises if they are not ours.
 
         Layout: https://www.sqlite.org/fileformat2.html#the_database_header
@@ -168,8 +173,13 @@ class SqliteBackend:
             )
         return header
 
-    def _inspect(self) -> str:
-        """The revision of a sound file, found without a trace: no log, no index of it."""
+    def inspect(self) -> str:
+        """The revision of a sound file of ours, :data:`EMPTY` for an empty one; else raises.
+
+        Leaves no trace: no log, no index of it.
+        """
+        if not self.header():
+            return EMPTY
         engine = _engine(self._connect_to_inspect, "BEGIN", pooled=0)
         with engine.connect() as connection:
             found = revision(connection, self.label)
@@ -180,10 +190,10 @@ class SqliteBackend:
 
     def _connect_to_inspect(self) -> sqlite3.Connection:
         if self._beside("-journal").exists():
-            return self._connect("rw")  # a creation or upgrade was cut off: SQLite undoes it
+            return self.connect("rw")  # a creation or upgrade was cut off: SQLite undoes it
         if _size(self._beside("-wal")):
-            return self._connect("ro")
-        return self._connect("ro&immutable=1")
+            return self.connect("ro")
+        return self.connect("ro&immutable=1")
 
     def _look_for_corruption(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection
@@ -217,7 +227,7 @@ class SqliteBackend:
 
         A new file is no WAL file yet, so its header says whose it is from the first commit on.
         """
-        engine = _engine(lambda: self._connect("rw"), "BEGIN IMMEDIATE", pooled=0)
+        engine = _engine(lambda: self.connect("rw"), "BEGIN IMMEDIATE", pooled=0)
         with engine.begin() as connection:
             connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             self._layout.ensure(connection, self.label)

@@ -57,8 +57,7 @@ def thin_samples(connection: Connection, now: datetime, retention: Retention) ->
 
     Meters become due once a day, at midnight UTC.
     """
-    end = now - retention.samples
-    end = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = _midnight(now - retention.samples)
     due = _due_meters(connection, end)
     dropped = _expired(connection, list(due), now - retention.thinned)
     if len(dropped) < ROWS_PER_CALL:  # else there may be more of them: another call's work
@@ -66,6 +65,15 @@ def thin_samples(connection: Connection, now: datetime, retention: Retention) ->
     if dropped:
         connection.execute(_DROP, [{"number": number, "begun": at} for number, at in dropped])
     return len(dropped)
+
+
+def is_thinned(connection: Connection, now: datetime, retention: Retention) -> bool:
+    """Whether no meter is due."""
+    return not _due_meters(connection, _midnight(now - retention.samples))
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _thinned(

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor import queries
+from monitor import jsonable, queries, records
 from monitor.core.model import NotificationState
-from monitor.queries import AlertRecord, KeyOverview, NotificationRecord
+from monitor.queries import KeyOverview
+from monitor.records import AlertRecord, NotificationRecord
 from monitor.web import parameters, present
 from monitor.web.context import Reader, WebContext
 
@@ -125,7 +126,7 @@ class Api:
         store, now = self._context.store, self._context.clock.now()
         return await self._json(
             lambda: AlertList(
-                at=now, alerts=queries.alerts(store, only_open=only_open, limit=limit)
+                at=now, alerts=records.alerts(store, only_open=only_open, limit=limit)
             )
         )
 
@@ -139,12 +140,12 @@ class Api:
         store, now = self._context.store, self._context.clock.now()
         return await self._json(
             lambda: NotificationList(
-                at=now, notifications=queries.notifications(store, states=states, limit=limit)
+                at=now, notifications=records.notifications(store, states=states, limit=limit)
             )
         )
 
     async def _json(self, answer: Callable[[], Any]) -> Response:
-        body = await self._reader.run(lambda: as_json(queries.to_json(answer())))
+        body = await self._reader.run(lambda: as_json(jsonable.to_json(answer())))
         return Response(body, media_type="application/json")
 
 

@@ -16,7 +16,7 @@ _ANSWERS = (api.KeyList, KeyOverview, KeyHistory, api.AlertList, api.Notificatio
 
 
 class _Schemas(GenerateJsonSchema):
-    """JSON Schema of our values as :func:`monitor.queries.to_json` writes them."""
+    """JSON Schema of our values as :func:`monitor.jsonable.to_json` writes them."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:  # noqa: ARG002 - given
         """A text with all digits."""

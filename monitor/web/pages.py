@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from monitor import queries
+from monitor import queries, records
 from monitor.core.model import NotificationState
-from monitor.queries import AlertRecord, KeyOverview, MeterHistory, Overview
+from monitor.queries import KeyOverview, MeterHistory, Overview
+from monitor.records import AlertRecord
 from monitor.store.base import StoreError
 from monitor.web import chart, parameters, present
 from monitor.web.context import Reader, WebContext
@@ -99,7 +100,7 @@ class Pages:
         overview = present.overview(self._context.world, [live], now)
         history = queries.key_history(store, watched.name, since, now)
         since = history.began if history else since
-        found = queries.alerts(store, limit=ALERTS_SEARCHED)
+        found = records.alerts(store, limit=ALERTS_SEARCHED)
         key = overview.keys[0]
         return {
             "template": "key.html",
@@ -124,15 +125,15 @@ class Pages:
     def _alerts(self, problems: list[str]) -> dict[str, Any]:
         store, now = self._context.store, self._context.clock.now()
         states = (NotificationState.DEAD, NotificationState.PENDING)
-        found: tuple[AlertRecord, ...] = queries.alerts(store, limit=ALERTS_SHOWN)
+        found: tuple[AlertRecord, ...] = records.alerts(store, limit=ALERTS_SHOWN)
         return {
             "template": "alerts.html",
             "now": now,
             "problems": problems,
             "silences": store.silences(active_at=now),
-            "open": queries.alerts(store, only_open=True, limit=ALERTS_SHOWN),
+            "open": records.alerts(store, only_open=True, limit=ALERTS_SHOWN),
             "past": [a for a in found if a.alert.resolved_at is not None],
-            "undelivered": queries.notifications(store, states=states, limit=UNDELIVERED_SHOWN),
+            "undelivered": records.notifications(store, states=states, limit=UNDELIVERED_SHOWN),
             "shown": ALERTS_SHOWN,
         }
 

@@ -14,7 +14,8 @@ from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS
 from monitor.core.model import Alert, Change, Event, NotificationState, Reason, Why
 from monitor.core.stories import tell
-from monitor.queries import STATE_OK, STATE_UNKNOWN, iso
+from monitor.jsonable import iso
+from monitor.queries import STATE_OK, STATE_UNKNOWN
 
 
 class Templates:
@@ -31,6 +32,7 @@ class Templates:
         self._environment.globals["version"] = version
         self._environment.filters.update(
             amount=_amount,
+            holding=wording.holding,
             when=_when,
             day=_day,
             span=wording.span,

@@ -6,15 +6,19 @@ import asyncio
 import json
 import resource
 import socket
+import ssl
 import urllib.request
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import trustme
 from support.process import Hook, Process, run_program
 
+from monitor.config.passwords import PasswordHash
 from monitor.providers.simulator import Account, Mode, SimulatedServer
 
 
@@ -41,9 +45,9 @@ class Site:
         common = {"name": name, "provider": "simulated", "url": url, "key": token}
         return common | {"interval": "1s", "timeout": "1s"}
 
-    def process(self) -> Process:
+    def process(self, *options: str) -> Process:
         self.config.write_text(json.dumps(self.settings))
-        return Process("run", "--config", str(self.config), home=self.home)
+        return Process("run", "--config", str(self.config), *options, home=self.home)
 
     async def started(self) -> Process:
         process = self.process()
@@ -293,3 +297,66 @@ async def test_what_a_channel_refuses_reaches_its_fallback_and_says_whose_it_was
     records = await site.ask("notify", "list")
     found = {r["notification"]["channel"]: r["notification"]["state"] for r in records}
     assert found == {"first": "dead", "hook": "delivered"}
+
+
+async def test_the_access_log_names_each_request_and_survives_rotation(site: Site) -> None:
+    log = site.home / "access.log"
+    site.provider.accounts["sk-spare"].mode = Mode.REVOKED
+    process = site.process("--access-log", str(log), "--log-format", "json")
+    await process.start()
+    await process.until("watching 2 keys")
+    await _written(log, "studio")
+    log.rename(site.home / "access.log.1")
+    await _written(log, "studio")
+    assert await process.stop() == 0
+    text = (site.home / "access.log.1").read_text() + log.read_text()
+    records = [json.loads(line) for line in text.splitlines()]
+    place = site.provider.url.removeprefix("http://")
+    for record in records:
+        assert (record["method"], record["logger"]) == ("GET", "access")
+        assert record["endpoint"].startswith(place.partition("/")[0])
+        assert record["seconds"] >= 0
+    assert {(record["key"], record["status"]) for record in records} == {
+        ("studio", "200"),
+        ("spare", "200"),  # kie.ai and its like refuse a key within an answer of status 200
+    }
+    assert "sk-" not in text
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert '"logger": "access"' not in process.output
+
+
+async def _written(file: Path, word: str) -> None:
+    async with asyncio.timeout(20):
+        while not file.exists() or word not in file.read_text():  # noqa: ASYNC110, ASYNC240 - another process writes
+            await asyncio.sleep(0.1)
+
+
+async def test_an_access_log_that_cannot_be_written_is_told_before_the_start(site: Site) -> None:
+    process = site.process("--access-log", str(site.home / "missing" / "access.log"))
+    await process.start()
+    assert await process.wait() == 64
+    assert "No such file or directory" in process.output
+
+
+async def test_a_page_with_users_and_tls_asks_for_the_password(site: Site) -> None:
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1")
+    made.private_key_pem.write_to_path(site.home / "web.key")
+    made.cert_chain_pems[0].write_to_path(site.home / "web.pem")
+    hashed = str(PasswordHash.of("horse"))
+    site.settings["web"] |= {
+        "users": {"anna": hashed},
+        "tls": {"certificate": "web.pem", "key": "web.key"},
+    }
+    process = await site.started()
+    line = await process.until("page and metrics at https://")
+    url = line.split("page and metrics at ")[1].strip()
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with httpx.AsyncClient(base_url=url, verify=trust) as client:
+        assert (await client.get("healthz")).status_code == 200
+        assert (await client.get("metrics")).status_code == 401
+        answer = await client.get("metrics", auth=("anna", "horse"))
+        assert "credit_monitor_build_info" in answer.text
+    assert await process.stop() == 0
+    assert hashed not in process.output

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.scene import MINUTE, NOW, Scene, fill
 
-from monitor import queries
+from monitor import jsonable, queries, records
 from monitor.core.model import NotificationState, Reason, Severity, Subject
 from monitor.store import open_store
 from monitor.store.base import Store
@@ -147,7 +147,7 @@ def test_an_alert_comes_with_its_changes_and_deliveries(scene: Scene) -> None:
     key = scene.key("studio", 10)
     scene.alert(key.subject, lasted=MINUTE, delivery=NotificationState.DEAD, error="bad token")
     scene.alert(key.subject, delivery=None)
-    untold, told = queries.alerts(scene.store)
+    untold, told = records.alerts(scene.store)
     assert [event.change for event in told.events] == ["fired", "resolved"]
     (delivery,) = told.deliveries
     assert (delivery.notification.state, delivery.notification.error) == ("dead", "bad token")
@@ -159,31 +159,31 @@ def test_only_open_alerts_and_only_so_many_are_listed(scene: Scene) -> None:
     key = scene.key("studio", 10)
     for lasted in (MINUTE, None, None):
         scene.alert(key.subject, lasted=lasted)
-    assert len(queries.alerts(scene.store)) == 3
-    assert len(queries.alerts(scene.store, only_open=True)) == 2
-    (newest,) = queries.alerts(scene.store, limit=1)
-    assert newest.alert.id == max(record.alert.id for record in queries.alerts(scene.store))
+    assert len(records.alerts(scene.store)) == 3
+    assert len(records.alerts(scene.store, only_open=True)) == 2
+    (newest,) = records.alerts(scene.store, limit=1)
+    assert newest.alert.id == max(record.alert.id for record in records.alerts(scene.store))
 
 
 def test_notifications_come_with_what_they_tell_and_their_attempts(scene: Scene) -> None:
     key = scene.key("studio", 10)
     scene.alert(key.subject, delivery=NotificationState.PENDING, error="timeout")
     scene.alert(key.subject, delivery=NotificationState.DELIVERED)
-    (pending,) = queries.notifications(scene.store, states=[NotificationState.PENDING])
+    (pending,) = records.notifications(scene.store, states=[NotificationState.PENDING])
     assert [event.subject.key for event in pending.events] == ["studio"]
     assert [attempt.detail for attempt in pending.attempts] == ["timeout"]
-    assert len(queries.notifications(scene.store)) == 2
+    assert len(records.notifications(scene.store)) == 2
 
 
 def test_everything_becomes_json(scene: Scene) -> None:
     fill(scene)
     document = json.loads(
         json.dumps(
-            queries.to_json(
+            jsonable.to_json(
                 {
                     "overview": queries.overview(scene.store, NOW),
-                    "alerts": queries.alerts(scene.store),
-                    "notifications": queries.notifications(scene.store),
+                    "alerts": records.alerts(scene.store),
+                    "notifications": records.notifications(scene.store),
                     "history": queries.key_history(
                         scene.store, "calm", NOW - timedelta(days=1), NOW
                     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.log import HIDDEN, Format, Level, set_up
+from monitor.log import HIDDEN, Format, Level, set_up, set_up_access
 
 SECRET = "sk-1234567890"
 
@@ -23,6 +23,7 @@ def logging_as_before() -> Iterator[None]:
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
+    logging.getLogger("monitor.access").handlers.clear()
     root.setLevel(levels[0])
     package.setLevel(levels[1])
 
@@ -112,3 +113,21 @@ def test_the_level_is_that_of_our_own_messages() -> None:
     logging.getLogger("monitor.x").warning("told")
     assert "quiet" not in stream.getvalue()
     assert "told" in stream.getvalue()
+
+
+def test_an_access_log_that_fails_is_told_once_and_goes_on_when_it_can(tmp_path: Path) -> None:
+    stream = lines()
+    folder = tmp_path / "log"
+    folder.mkdir()
+    set_up_access(folder / "access.log", Format.TEXT)
+    access = logging.getLogger("monitor.access")
+    access.info("first")
+    folder.rename(tmp_path / "away")
+    access.info("lost")
+    access.info("lost")
+    assert stream.getvalue().count("the access log cannot be written") == 1
+    folder.mkdir()
+    access.info("second")
+    access.handlers[0].close()
+    assert "second" in (folder / "access.log").read_text()
+    assert "first" not in stream.getvalue()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from monitor.core.model import KeyState, Reason, Severity, Subject
-from monitor.queries import concerns, iso, to_json
+from monitor.jsonable import iso, to_json
+from monitor.queries import concerns
 from monitor.world import WatchedKey
 
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 from support import recorded
 
-from monitor.core.digest import KnownMeter, Records, digest
+from monitor.core.digest import digest
+from monitor.core.digest_values import KnownMeter, Records
 from monitor.core.model import NotificationState, Sample, Subject
 from monitor.core.periods import Every, last_period, period_before
 from monitor.store.base import Changes, Retention, Store, StoredReport

@@ -10,7 +10,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 import monitor.limits
-from monitor.config.models import ChannelSettings, Defaults, Notify, Settings, Web
+from monitor.config.channels import ChannelSettings
+from monitor.config.models import Defaults, Settings, Web
+from monitor.config.notify import Notify
 from monitor.config.rules import merged, switched
 from monitor.core.model import Severity
 from monitor.core.routing import Concern

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import recorded
 
-from monitor.core.digest import (
+from monitor.core.digest import digest
+from monitor.core.digest_values import (
     BalanceDigest,
     ChannelDigest,
     Digest,
@@ -20,7 +21,6 @@ from monitor.core.digest import (
     Mark,
     Payments,
     Records,
-    digest,
 )
 from monitor.core.model import NotificationState, Sample, Severity, Subject
 from monitor.core.periods import Every, last_period, period_before

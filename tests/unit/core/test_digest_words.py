@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.digest import (
+from monitor.core.digest_values import (
     AlertCounts,
     BalanceDigest,
     ChannelDigest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -79,9 +80,39 @@ def words(movements: list[Movement]) -> list[str]:
             id="what was given back cannot be given back again",
         ),
         pytest.param(
-            [(0, "1000"), (1, "960"), (30, "960"), (62, "1000")],
+            [(0, "1000"), (1, "960"), (62, "960"), (65, "1000")],
             ["consumption 40", "top_up 40"],
             id="an hour after the charge it is no refund any more",
+        ),
+        pytest.param(
+            [(0, "1000"), (1, "960"), (55, "955"), (700, "995")],
+            ["consumption 40", "consumption 5", "refund 40"],
+            id="what a gap of hours brings back may have come at its beginning",
+        ),
+        pytest.param(
+            [(0, "1000"), (1, "900"), (5, "5900"), (20, "5990")],
+            ["consumption 100", "top_up 5000", "refund 90"],
+            id="a charge from before a top-up can still come back",
+        ),
+        pytest.param(
+            [(0, "1000"), (5, "5800"), (20, "6000")],
+            ["top_up 4800", "refund 200"],
+            id="the step of a top-up may hide the charge that comes back",
+        ),
+        pytest.param(
+            [(0, "1000"), (5, "5800"), (70, "5800"), (75, "6000")],
+            ["top_up 4800", "top_up 200"],
+            id="but not for longer than an hour",
+        ),
+        pytest.param(
+            [(0, "0"), (5, "5000"), (600, "3000"), (605, "500"), (620, "2400")],
+            ["top_up 5000", "consumption 2000", "consumption 2500", "refund 1900"],
+            id="a whole job that comes back is smaller than what is usually paid in",
+        ),
+        pytest.param(
+            [(0, "0"), (5, "5000"), (600, "3000"), (605, "500"), (620, "2600")],
+            ["top_up 5000", "consumption 2000", "consumption 2500", "top_up 2100"],
+            id="what is nearly as much as a payment is one",
         ),
         pytest.param(
             [(0, "1000"), (240, "960"), (480, "1000")],
@@ -265,3 +296,36 @@ def test_two_keys_with_lagging_caches_make_neither_top_ups_nor_consumption() -> 
     assert state.consumed_total == 2_400
     assert not state.refunded_total
     assert not state.topped_up_total
+
+
+@pytest.mark.parametrize(
+    ("rise", "used_before", "minutes", "last_payment", "paid_in"),
+    [
+        pytest.param(
+            "9987.3", "0", 5, None, "9987.3", id="the rise, where nothing was used before"
+        ),
+        pytest.param("9987.3", "120", 5, None, "10000", id="the roundest amount within reach"),
+        pytest.param("9987.3", "20", 5, None, "9990", id="however round that is"),
+        pytest.param("9987.3", "120", 5, "9999", "9999", id="the last payment again before that"),
+        pytest.param("9987.3", "120", 5, "5000", "10000", id="unless it is out of reach"),
+        pytest.param("10000", "600", 5, None, "10000", id="nothing more than a round rise"),
+        pytest.param("0.987", "0.12", 5, None, "1", id="small units likewise"),
+        pytest.param("9000", "120", 600, "10000", "10000", id="a gap hides more"),
+        pytest.param("8000.5", "120", 600, None, "8100", id="but no more than a tenth is guessed"),
+    ],
+)
+def test_a_top_up_hides_what_was_used_in_its_step(
+    rise: str, used_before: str, minutes: int, last_payment: str | None, paid_in: str
+) -> None:
+    before = replace(
+        open_ledger(START, Decimal(0), "credits"),
+        charges=((START, Decimal(used_before)),),
+        last_payment=None if last_payment is None else Decimal(last_payment),
+    )
+    after, movement = advance(before, START + MINUTE * minutes, Decimal(rise))
+    assert movement is not None
+    assert movement.kind is MovementKind.TOP_UP
+    assert str(movement.amount) == paid_in
+    assert after.topped_up_total == Decimal(paid_in) == after.last_payment
+    assert after.consumed_total == movement.used == Decimal(paid_in) - Decimal(rise)
+    assert after.balance == Decimal(rise)

@@ -93,14 +93,15 @@ def test_late_readings_thrown_in_anywhere_change_nothing(
 
 
 @given(amounts, series)
-def test_refunds_never_exceed_what_was_charged_but_for_crumbs(
+def test_refunds_never_exceed_what_was_charged_but_for_crumbs_and_what_a_top_up_hides(
     first: Decimal, rest: list[tuple[int, Decimal]]
 ) -> None:
     for before, (_, balance) in zip(run(first, rest), rest, strict=False):
         _, movement = advance(before, before.at, balance)
         if movement and movement.kind is MovementKind.REFUND:
-            crumb = max(before.reference, Decimal(0)) / 100
-            assert movement.amount <= max(crumb, before.consumed_total)
+            level = max(before.reference, Decimal(0))
+            hidden = level / (10 if before.topped_up_at else 100)
+            assert movement.amount <= max(hidden, before.consumed_total)
 
 
 def is_top_up(movement: Movement | None) -> bool:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.advice import REASON_TEXTS
+from monitor.core.advice import REASON_TEXTS, Cause, reason_text
 from monitor.core.messages import (
     Lateness,
     Message,
@@ -350,6 +350,17 @@ def test_every_reason_says_what_it_means_and_what_to_do(reason: Reason) -> None:
         [story] = message(told).stories
         assert story.advice == REASON_TEXTS[reason].action
         assert ("Reason", f"{REASON_TEXTS[reason].meaning} ({reason})") in story.facts
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_cause_says_more_than_its_reason_and_what_to_do(cause: Cause) -> None:
+    reason = Reason.KEY_CAPPED if "cap of" in cause else Reason.FORBIDDEN
+    [story] = message(rejected(reason, detail=f"{cause} (code 401: as they say)")).stories
+
+    text = reason_text(reason, str(cause))
+    assert story.headline.endswith(text.short)
+    assert story.advice == text.action != REASON_TEXTS[reason].action
+    assert ("Reason", f"{text.meaning} ({reason})") in story.facts
 
 
 def test_good_news_asks_for_nothing() -> None:

@@ -1,0 +1,96 @@
+"""What goes into a forecast and what comes out.
+
+Amounts are floats in the meter's unit from here on: they are estimates, the ledger keeps the exact
+ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import NormalDist
+
+_NORMAL = NormalDist()
+_TAIL = _NORMAL.inv_cdf(0.9)
+"""How many standard deviations p10 and p90 are away from p50."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What the ledger says about the time between two readings entered in it.
+
+    A gap is a long step: its consumption is spread over all of it.
+    """
+
+    since: datetime
+    at: datetime
+    consumed: float = 0.0
+    topped_up: float = 0.0
+    refunded: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runway:
+    """Hours until the balance is used up: one in ten ends before ``p10``, half before ``p50``.
+
+    ``inf`` where nothing is consumed.
+    """
+
+    p10: float
+    p50: float
+    p90: float
+
+    def quantile(self, share: float) -> float:
+        """Hours before which the *share* of cases (0 < share < 1) is empty."""
+        if self.p50 in (0.0, math.inf):
+            return self.p50
+        far = self.p10 if share < 0.5 else self.p90  # noqa: PLR2004 - the median
+        if far == math.inf:
+            return math.inf
+        reach = _NORMAL.inv_cdf(share) / _TAIL
+        return self.p50 * math.exp(abs(reach) * math.log(far / self.p50))
+
+    def probability_within(self, hours: float) -> float:
+        """The probability that the balance is used up within *hours*, 0 to 1."""
+        if self.p50 == 0.0:
+            return 1.0
+        if self.p50 == math.inf or hours <= 0:
+            return 0.0
+        side = self.p10 if hours < self.p50 else self.p90
+        if side == math.inf:
+            return 0.5
+        width = abs(math.log(side / self.p50)) or 1e-9
+        return _NORMAL.cdf(_TAIL * math.log(hours / self.p50) / width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What is consumed now, and how long the balance lasts.
+
+    ``burn_per_hour`` is the consumption of the last hour before the last reading (of the time
+    watched, if that is shorter), None before the second reading.  ``expected_per_hour`` is the mean
+    over the day to come.  ``runway`` is None while there is not enough history, see
+    ``runway.MINIMUM_HISTORY``.
+    """
+
+    burn_per_hour: float | None
+    expected_per_hour: float | None
+    runway: Runway | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """The burn of the last minutes beside what is normal for this meter at this hour of the week.
+
+    ``factor`` is how many times normal it is.  ``limit_per_hour`` is the burn from which on it is
+    more than this meter did by itself in the last ten days; ``surprise`` measures the excess in
+    units of that limit, so 1 and above is a spike for this meter, be its factor 2 or 20.
+    """
+
+    window: timedelta
+    burn_per_hour: float
+    normal_per_hour: float
+    limit_per_hour: float
+    factor: float
+    surprise: float
