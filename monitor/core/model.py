@@ -276,6 +276,7 @@ class Why(StrEnum):
     REPEAT = "repeat"  # the time of a reminder has come
     SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
     UNANSWERED = "unanswered"  # nobody acknowledged it in time
+    SETTLED = "settled"  # it came and went, and has now stayed the same for a while
 
 
 class Suppression(StrEnum):
@@ -283,6 +284,7 @@ class Suppression(StrEnum):
 
     SILENCED = "silenced"
     INHIBITED = "inhibited"  # another alert tells the same story
+    FLAPPING = "flapping"  # it comes and goes; told when it has settled
     QUIET = "quiet"  # held until the channel's quiet hours end
     LIMITED = "limited"  # the channel had its fill for this hour
 
@@ -415,8 +417,11 @@ class Silence:
         )
 
     def active(self, now: datetime) -> bool:
-        """Whether it holds at *now*."""
-        return self.created_at <= now < (self.ended_at or self.until)
+        """Whether it holds at *now*, the present.
+
+        It holds from its creation, whatever time that was by a clock that was set back since.
+        """
+        return self.ended_at is None and now < self.until
 
     def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
         """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.
