@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from support.file_host import SOURCE, FileHost, Mood, pattern
@@ -576,3 +577,42 @@ async def test_the_manifest_tells_what_each_file_is(
     entry = json.loads(line)
     assert entry["url"] == SOURCE + "a.png"
     assert entry["sha256"] == hashlib.sha256(BODY).hexdigest()
+
+
+async def test_whatever_a_host_does_a_saved_file_is_one_it_had(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    chance = Random(20261121)
+    for number in range(40):
+        versions = [pattern(chance.randrange(1, 200_000), seed) for seed in range(2)]
+        name = f"{number}.bin"
+        for version in versions:
+            headers = chance.choice([{}, {"ETag": f'"{len(version)}"'}, {"ETag": 'W/"same"'}])
+            url = host.add(name, version, *(_mood(chance) for _ in range(4)), **headers)
+            host.files[name].chunked = chance.random() < 0.3
+            await save(url, retries=chance.randrange(3), patience=0.2)
+            if chance.random() < 0.2:
+                host.expire_links()
+
+        [outcome] = await save(url, patience=0.2)
+
+        assert outcome.state in (State.SAVED, State.SKIPPED), outcome
+        assert all(content in versions for content in out_of(tmp_path, str(number)))
+    assert left(tmp_path) == []
+
+
+def _mood(chance: Random) -> Mood:
+    return chance.choice(
+        [
+            Mood(),
+            Mood(cut=chance.randrange(150_000)),
+            Mood(cut=chance.randrange(150_000), ignore_range=True),
+            Mood(status=chance.choice([403, 410, 416, 429, 500, 503])),
+            Mood(headers={"Content-Range": f"bytes {chance.randrange(9)}-99/100"}),
+        ]
+    )
+
+
+def out_of(tmp_path: Path, stem: str) -> list[bytes]:
+    """The contents of the files that were named after *stem*, once or twice."""
+    return [b for name, b in out(tmp_path).items() if name.split(".")[0].split("-")[0] == stem]
