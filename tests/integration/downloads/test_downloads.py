@@ -375,6 +375,33 @@ async def test_a_run_killed_between_publishing_and_tidying_up_loses_nothing(
     assert out(tmp_path) == {"a.mp4": BODY}
 
 
+async def test_a_part_that_was_published_already_is_not_emptied_with_it(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, CUT, Mood(ignore_range=True, cut=10), ETag=TAG)
+    await save(url, retries=0)
+    [part] = (tmp_path / "out" / ".credit-monitor").glob("*.part")
+    part.write_bytes(BODY)
+    (tmp_path / "out" / "a.mp4").hardlink_to(part)
+
+    [outcome] = await save(url, retries=0)
+
+    assert outcome.state is State.FAILED
+    assert out(tmp_path) == {"a.mp4": BODY}
+
+
+async def test_cuts_that_bring_the_file_on_use_up_no_patience(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, *[Mood(cut=70_000)] * 4, ETag=TAG)
+    slow = host.add("b.mp4", BODY, *[Mood(cut=1000)] * 4, ETag=TAG)
+
+    good, given_up = await save(url, slow, retries=1)
+
+    assert good.state is State.SAVED
+    assert (given_up.state, given_up.partial) == (State.FAILED, 2000)
+
+
 async def test_a_complete_part_needs_no_byte_more(
     host: FileHost, save: Save, tmp_path: Path
 ) -> None:
@@ -583,7 +610,7 @@ async def test_whatever_a_host_does_a_saved_file_is_one_it_had(
     host: FileHost, save: Save, tmp_path: Path
 ) -> None:
     chance = Random(20261121)
-    for number in range(40):
+    for number in range(15):
         versions = [pattern(chance.randrange(1, 200_000), seed) for seed in range(2)]
         name = f"{number}.bin"
         for version in versions:
