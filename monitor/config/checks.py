@@ -217,6 +217,7 @@ def _is_heard(channels: Iterable[ChannelSettings], key: KeySettings, severity: S
             rule=rule,
             provider=key.provider,
             account=key.account or "",
+            sites=(key.origin or key.provider,),
             keys=(key.name,),
             tags=key.tags,
         )

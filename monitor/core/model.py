@@ -6,12 +6,11 @@ broken answer cannot become a balance anywhere further down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 DEFAULT_METER = "balance"
 """Name of the meter of a key that has only one."""
@@ -423,18 +422,6 @@ class Silence:
         It holds from its creation, whatever time that was by a clock that was set back since.
         """
         return self.ended_at is None and now < self.until
-
-    def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
-        """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.
-
-        An alert that speaks for several keys is silenced only if all of them are.
-        """
-        return (
-            fnmatchcase(rule, self.rules)
-            and fnmatchcase(subject.provider, self.providers)
-            and fnmatchcase(subject.account, self.accounts)
-            and all(fnmatchcase(name, self.keys) for name in key_names or [subject.key])
-        )
 
 
 class NotificationState(StrEnum):
