@@ -155,15 +155,14 @@ class _Trouble:
         self._context = context
 
     def goes_on(self, delivery: Delivery, unsent: int, now: datetime, wait: timedelta) -> None:
-        """One more post failed; only what is news is written, not each of a thousand tries."""
+        """One more post failed, the next one is in *wait*."""
         error = f"{self._label}: {delivery.detail}" if self._label else delivery.detail
         known = self.open[-1] if self.open else None
         if known is None:
             known = self._context.enqueue(self._channel, _states(unsent), now)
         after = replace(known, attempts=known.attempts + 1, error=error, next_attempt_at=now + wait)
-        if not self.open or known.error != error:
-            self._context.record(Changes(notifications=[after]))
         self.open[-1:] = [after]
+        self._context.record(Changes(notifications=[after]))
 
     def ended(self, now: datetime) -> None:
         """A post was taken, and with it all that is open."""
