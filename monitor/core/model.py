@@ -285,6 +285,7 @@ class Suppression(StrEnum):
     INHIBITED = "inhibited"  # another alert tells the same story
     FLAPPING = "flapping"  # it comes and goes; told when it has settled
     QUIET = "quiet"  # held until the channel's quiet hours end
+    PASSED = "passed"  # over before what was held back could be told
     LIMITED = "limited"  # the channel had its fill for this hour
 
 
@@ -424,11 +425,12 @@ class Silence:
 
 
 class NotificationState(StrEnum):
-    """Where a notification is in the outbox."""
+    """Where a notification is in the outbox; what is ``dropped`` was over before its time."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
