@@ -204,6 +204,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
     rows: dict[str, Callable[[Any], object]] = {
         "keys": lambda k: k.name,
         "ledgers": lambda e: (e.subject_id, e.meter),
+        "forecasts": lambda f: (f.subject_id, f.meter),
         "samples": lambda s: (s.key, s.meter, s.at),
         "outages": lambda o: (o.key, o.at),
         "alerts": lambda a: a.id,

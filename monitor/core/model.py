@@ -231,8 +231,12 @@ class Facts:
 
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
-    ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
-    has fired within the last hour; 0 for one that does not flap.
+    ``last_reading_at`` when the balance was last known.  ``burn`` is the consumption per hour,
+    ``usual`` the normal one of this hour and ``factor`` how many times that it is;
+    ``runs_out_at`` is when the balance is expected to be used up, four of five times between
+    ``earliest`` and ``latest``; ``expires_at`` is when it is lost and ``unused`` what will be left
+    of it then; ``top_up_at`` is when the next top-up is expected.  ``fired`` is how often an alert
+    that flaps has fired within the last hour; 0 for one that does not flap.
     """
 
     balance: Decimal | None = None
@@ -248,6 +252,15 @@ class Facts:
     keys: tuple[str, ...] = ()
     top_up_url: str = ""
     fired: int = 0
+    burn: Decimal | None = None
+    usual: Decimal | None = None
+    factor: Decimal | None = None
+    runs_out_at: datetime | None = None
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    expires_at: datetime | None = None
+    unused: Decimal | None = None
+    top_up_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
 from monitor.core.fields import STRICT
+from monitor.core.forecast import Usual
 from monitor.core.ledger import LedgerState, Movement
 from monitor.core.model import Facts, KeyState, MeterReading, Severity
+from monitor.core.projection import LONGEST, Projection, outlook
 
 
 class State(StrEnum):
@@ -52,6 +54,8 @@ class MeterView:
     """What a meter rule sees after one reading has been entered into the ledger.
 
     ``firing`` is the present severity of this rule's open alert, None when there is none.
+    ``projection`` is the forecast, ``usual`` the burn beside the normal one (None: not known, or
+    far from a spike); ``low_since`` is since when the balance is below ``overdue_top_up.below``.
     """
 
     reading: MeterReading
@@ -60,6 +64,32 @@ class MeterView:
     movement: Movement | None
     firing: Severity | None
     top_up_url: str = ""
+    projection: Projection | None = None
+    usual: Usual | None = None
+    low_since: datetime | None = None
+
+    def runway_quantile(self, share: float) -> timedelta | None:
+        """The time before which the *share* of cases is empty; None: not enough history."""
+        if self.projection is None or self.reading.balance is None:
+            return None
+        runway = self.projection.runway(float(self.reading.balance))
+        if runway is None:
+            return None
+        return timedelta(hours=min(runway.quantile(share), LONGEST / timedelta(hours=1)))
+
+    def facts(self, **more: Any) -> Facts:
+        """What every message about a balance tells, and *more*."""
+        ahead = outlook(self.projection, self.reading.balance, self.at)
+        known: dict[str, Any] = {
+            "balance": self.reading.balance,
+            "unit": self.reading.unit,
+            "last_reading_at": self.at,
+            "burn": ahead.burn,
+            "runs_out_at": ahead.runs_out_at,
+            "earliest": ahead.earliest,
+            "latest": ahead.latest,
+        }
+        return Facts(**known | more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +107,19 @@ class KeyView:
     refusal_is_told: bool = True
     last_balance: Decimal | None = None
     unit: str = ""
+
+
+class MeterRule(Protocol):
+    """A rule about a balance."""
+
+    @property
+    def name(self) -> str:
+        """The word for it everywhere."""
+        ...
+
+    def judge(self, view: MeterView) -> Verdict:
+        """What it says now; pure."""
+        ...
 
 
 class RuleParameters(BaseModel):

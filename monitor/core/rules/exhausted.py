@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
-from monitor.core.model import Facts, Severity
+from monitor.core.model import Severity
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 
 CLEAR_SHARE = Decimal("0.01")
@@ -20,13 +20,8 @@ class Exhausted(RuleParameters):
     def judge(self, view: MeterView) -> Verdict:
         """Breach at zero and below; once firing, until more than crumbs are there."""
         balance = view.reading.balance
-        facts = Facts(
-            balance=balance,
-            unit=view.reading.unit,
-            threshold=Decimal(0),
-            reference=view.ledger.reference,
-            last_reading_at=view.at,
-            top_up_url=view.top_up_url,
+        facts = view.facts(
+            threshold=Decimal(0), reference=view.ledger.reference, top_up_url=view.top_up_url
         )
         if balance is None:
             return Verdict.ok(facts)

@@ -72,12 +72,9 @@ class LowBalance(RuleParameters):
         return self.margin * (abs(amount) or max(reference, Decimal(0)) / 10)
 
     def _facts(self, view: MeterView, limit: Threshold | None, amount: Decimal | None) -> Facts:
-        return Facts(
-            balance=view.reading.balance,
-            unit=view.reading.unit,
+        return view.facts(
             threshold=amount,
             share=limit.share if limit else None,
             reference=view.ledger.reference,
-            last_reading_at=view.at,
             top_up_url=view.top_up_url,
         )

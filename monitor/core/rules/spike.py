@@ -1,0 +1,63 @@
+"""``spike``: burn far above this meter's own normal: a leaked key, a runaway job."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import Field
+
+from monitor.core.fields import Amount
+from monitor.core.forecast import Usual
+from monitor.core.model import Facts, Severity
+from monitor.core.projection import rounded
+from monitor.core.rules.base import MeterView, RuleParameters, Verdict
+
+IDLE_SHARE = Decimal("0.01")
+"""Where normally nothing is used, any use would be a spike: only one that took this share of the
+reference level within minutes is."""
+
+OVER_BELOW = 0.7
+"""A spike is over below this share of what made it one."""
+
+
+class Spike(RuleParameters):
+    """Tell, as warning, when a meter burns ``factor`` times its normal, and more than it ever does
+    by itself but once in a week or two.
+    """
+
+    name: ClassVar[str] = "spike"
+
+    factor: Amount = Field(
+        default=Decimal(4), gt=1, le=1000, description="how many times the normal burn is too much"
+    )
+
+    def judge(self, view: MeterView) -> Verdict:
+        """Breach above both measures, ok well below one; unknown without enough history."""
+        seen = view.usual
+        if seen is None:
+            return Verdict.unknown()
+        least = float(self.factor)
+        share = OVER_BELOW if view.firing else 1.0
+        is_far = seen.factor >= share * least and seen.surprise >= share
+        if is_far and (view.firing or _matters(view, seen)):
+            return Verdict.breach(Severity.WARNING, _facts(view, seen))
+        return Verdict.ok(_facts(view, seen))
+
+
+def _matters(view: MeterView, seen: Usual) -> bool:
+    if math.isfinite(seen.factor):
+        return True
+    amount = seen.burn_per_hour * (seen.window / timedelta(hours=1))
+    return amount >= view.ledger.reference * IDLE_SHARE
+
+
+def _facts(view: MeterView, seen: Usual) -> Facts:
+    return view.facts(
+        burn=rounded(seen.burn_per_hour),
+        usual=rounded(seen.normal_per_hour),
+        factor=rounded(seen.factor),
+        since=view.at - seen.window,
+    )
