@@ -6,9 +6,13 @@ BIN = $(VENV)/bin
 LOCKED ?= requirements.txt
 LOCKED_DEV ?= requirements-dev.txt
 ARGS ?=
+# Where `make install` puts it; DESTDIR is for those who build packages.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest check format bench lock clean
+.PHONY: help demo install uninstall test test-lowest check format bench lock clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +34,12 @@ $(VENV)/.developing: $(VENV)/.installed $(LOCKED_DEV)
 
 demo: $(VENV)/.installed ## the whole product without an account: simulated provider, daemon, alerts, web page
 	@$(BIN)/credit-monitor demo $(ARGS)
+
+install: ## as a system service, below PREFIX (/usr/local); again to upgrade
+	@PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" DESTDIR="$(DESTDIR)" PYTHON="$(PYTHON)" LOCKED="$(LOCKED)" sh scripts/install install
+
+uninstall: ## take that away again; configuration and records stay
+	@PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" DESTDIR="$(DESTDIR)" sh scripts/install uninstall
 
 test: $(VENV)/.developing ## all tests (what needs a missing external program is skipped by name)
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

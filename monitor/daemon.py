@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,10 +16,10 @@ from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
-from monitor.config.models import Settings
+from monitor.config.models import Settings, Web
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
-from monitor.core.wording import span
+from monitor.core.wording import count, span
 from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.delivery.context import OutboxContext, OutboxPolicy
 from monitor.delivery.heartbeat import Heartbeat, Progress
@@ -41,7 +40,7 @@ from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 from monitor.timers import Timers
-from monitor.web import WebContext, WebServer
+from monitor.web import Certificate, Entry, WebContext, WebServer
 from monitor.world import World, restore
 
 log = logging.getLogger(__name__)
@@ -61,21 +60,6 @@ SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
 
 
-def run(plan: Plan) -> None:
-    """Run until SIGTERM or SIGINT; raises what kept it from starting (store, port, channel)."""
-    asyncio.run(_run_until_signal(plan))
-
-
-async def _run_until_signal(plan: Plan) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with Daemon(plan, clock=Clock()):
-        await stop.wait()
-        log.info("stopping")
-
-
 class Daemon:
     """Everything that runs; use it as ``async with Daemon(plan, clock=Clock()) as daemon``."""
 
@@ -87,6 +71,7 @@ class Daemon:
         self._rng = random.Random()  # noqa: S311 - jitter
         self._stack = AsyncExitStack()
         self._last_sweep = (clock.now(), clock.monotonic())
+        self._judged_at = clock.monotonic()
         self._mirrors: list[AlertmanagerMirror] = []
         self.world: World
         self.web: WebServer | None = None
@@ -226,7 +211,7 @@ class Daemon:
             heartbeat_address(wanted.url.get_secret_value()),
             wanted.every,
             http=self._http,
-            progress=self._progress,
+            progress=self.progress,
             listener=self.metrics,
             clock=self.clock,
         )
@@ -244,7 +229,8 @@ class Daemon:
             health=self.problems,
             version=__version__,
         )
-        server = WebServer(context, self.settings.web.host, self.settings.web.port)
+        wanted = self.settings.web
+        server = WebServer(context, wanted.host, wanted.port, _entry(wanted))
         await server.start()
         self.web = server
         log.info("page and metrics at %s", server.url)
@@ -252,7 +238,9 @@ class Daemon:
 
     async def _start_polling(self) -> None:
         self._on_stop("last times", self._finish)
-        timers = Timers(self.clock, failed=lambda name: log.error("job %s failed", name))
+        timers = self._timers = Timers(
+            self.clock, failed=lambda name: log.error("job %s failed", name)
+        )
         self._poller = Poller(
             self.plan.jobs,
             http=self._http,
@@ -267,13 +255,16 @@ class Daemon:
         self._on_stop("polls", lambda: self._poller.stop(2.0))
         # Housekeeping keeps its pace on the wall, however fast the clock of a demo runs.
         speed = self.clock.speed
-        timers.every("sweep", max(SWEEP_EVERY, timedelta(seconds=0.25 * speed)), self._sweep)
+        timers.every("sweep", self._sweep_every(), self._sweep)
         timers.every("learn", LEARN_EVERY * speed, self._learn)
         timers.every("adopt", ADOPT_EVERY * speed, self._adopt)
         timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.every("report", REPORT_EVERY * speed, self._report)
         timers.start()
         await self._poller.start()
+
+    def _sweep_every(self) -> timedelta:
+        return max(SWEEP_EVERY, timedelta(seconds=0.25 * self.clock.speed))
 
     def _first_round(self) -> float:
         """Real seconds until every key was polled once."""
@@ -343,6 +334,7 @@ class Daemon:
             log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
+        self._judged_at = self.clock.monotonic()
 
     async def _adopt(self) -> None:
         """Take up notifications that another process revived (``notify retry``)."""
@@ -404,11 +396,26 @@ class Daemon:
     def _undelivered(self) -> dict[str, tuple[int, float]]:
         return self._outbox.pending() | {m.name: m.pending() for m in self._mirrors}
 
-    def _progress(self) -> Progress:
+    def summary(self) -> str:
+        """How things stand, in a line: keys, open alerts, what is not delivered yet."""
+        keys = self.world.keys.values()
+        unread = sum(live.state.reason is not None for live in keys)
+        failing = f" ({unread} without a reading)" if unread else ""
+        waiting = sum(number for number, _ in self._undelivered().values())
+        return (
+            f"{count(len(keys), 'key')}{failing}, {count(len(self.world.alerts), 'open alert')},"
+            f" {count(waiting, 'notification')} undelivered"
+        )
+
+    def progress(self) -> Progress:
+        """How far each part is behind."""
+        unjudged = self.clock.monotonic() - self._judged_at
+        late = self.clock.real(unjudged - self._sweep_every().total_seconds())
         return Progress(
             schedule_lag=self._poller.lag(),
             polls_stalled=self._poller.stalled(),
             longest_poll=self._poller.longest_poll,
+            evaluation_behind=max(0.0, late),
             store_behind=self._recorder.behind(),
             store_error=self._recorder.error,
             channels_behind=self._outbox.lag() | {m.name: m.lag() for m in self._mirrors},
@@ -444,6 +451,15 @@ def _compose(
 
 def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:
     return recall(text, now, late, timezone)
+
+
+def _entry(web: Web) -> Entry:
+    """Who is let in; raises :class:`~monitor.providers.certificates.CertificatesError`."""
+    return Entry(
+        hosts=web.hosts,
+        users={name: password.get_secret_value() for name, password in web.users.items()},
+        certificate=Certificate(web.tls.certificate, web.tls.key) if web.tls else None,
+    )
 
 
 def _telling(settings: Settings) -> TellingPolicy:

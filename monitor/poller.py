@@ -222,8 +222,8 @@ class Poller:
     async def _poll(self, job: PollJob) -> Observation:
         try:
             async with asyncio.timeout(job.timeout.total_seconds()):
-                meters = await job.provider.poll(self._http)
-            return Reading(key=job.name, at=self._clock.now(), meters=meters)
+                found = await job.provider.poll(self._http)
+            return Reading.of(job.name, self._clock.now(), found)
         except PollError as error:
             return self._failure(job, error.reason, error.detail, error.retry_after)
         except TimeoutError:

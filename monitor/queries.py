@@ -7,17 +7,20 @@ raise :class:`~monitor.store.base.StoreError` when the store does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    NETWORK,
     Ack,
     Alert,
     KeyState,
+    Kind,
     MeterReading,
+    MeterTrouble,
     NotificationState,
     Outage,
     Sample,
@@ -38,19 +41,23 @@ STATE_UNKNOWN = "unknown"
 class MeterOverview:
     """One meter of a key as last read; amounts are in ``unit``.
 
-    ``balance`` None means the provider reports no cap.  ``fresh`` tells whether it may be shown as
-    current, ``reference`` is the level that percentages refer to, ``severity`` that of the worst
-    open alert about this balance.
+    ``balance`` None means the provider reports no cap, or that it was never read (``read_at`` is
+    None then).  ``state`` is ``ok`` or why this meter gives no reading although its key may work.
+    ``fresh`` tells whether it may be shown as current, ``reference`` is the level that percentages
+    refer to, ``severity`` that of the worst open alert about this meter.
     """
 
     meter: str
+    kind: Kind
+    state: str
+    detail: str
     unit: str
     balance: Decimal | None
     limit: Decimal | None
     expires_at: datetime | None
     jobs_limit: int | None
     jobs_running: int | None
-    read_at: datetime
+    read_at: datetime | None
     fresh: bool
     reference: Decimal | None
     consumed_total: Decimal | None
@@ -246,12 +253,24 @@ def _key(
                 reading,
                 ledgers.get((subject_id, reading.meter)),
                 read_at=at,
-                fresh=is_current(at, now, watched.interval),
+                trouble=trouble,
+                fresh=at is not None and trouble is None and is_current(at, now, watched.interval),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
-            for reading, at in (stored.meters if stored else ())
+            for reading, at, trouble in (_read_or_not(stored) if stored else ())
         ),
     )
+
+
+def _read_or_not(
+    stored: StoredKey,
+) -> Iterator[tuple[MeterReading, datetime | None, MeterTrouble | None]]:
+    """All meters with what was read last, and why they cannot be read now where they cannot."""
+    troubles = {trouble.meter: trouble for trouble in stored.troubles}
+    for reading, at in stored.meters:
+        yield reading, at, troubles.pop(reading.meter, None)
+    for trouble in troubles.values():
+        yield MeterReading(meter=trouble.meter, unit="", balance=None), None, trouble
 
 
 def _state_word(state: KeyState) -> str:
@@ -264,12 +283,16 @@ def _meter(
     reading: MeterReading,
     ledger: LedgerState | None,
     *,
-    read_at: datetime,
+    read_at: datetime | None,
+    trouble: MeterTrouble | None,
     fresh: bool,
     severity: Severity | None,
 ) -> MeterOverview:
     return MeterOverview(
         meter=reading.meter,
+        kind=reading.kind,
+        state=trouble.reason if trouble else STATE_OK,
+        detail=trouble.detail if trouble else "",
         unit=reading.unit,
         balance=reading.balance,
         limit=reading.limit,
@@ -292,8 +315,11 @@ def concerns(subject: Subject, key: WatchedKey) -> bool:
 
 
 def subjects(key: WatchedKey) -> set[str]:
-    """The ids of the key, of the account it draws on, and of what fails together with it."""
-    return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
+    """The ids of the key, of the account it draws on, of what fails together with it, and of the
+    network that all keys share.
+    """
+    site = Subject(key.origin or key.provider)
+    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:

@@ -17,6 +17,7 @@ from monitor.core.model import (
     Alert,
     KeyState,
     MeterReading,
+    MeterTrouble,
     Outage,
     Sample,
     Silence,
@@ -72,11 +73,15 @@ class LiveMeter:
 
 @dataclass(slots=True)
 class LiveKey:
-    """One watched key: what was configured, its health and its meters."""
+    """One watched key: what was configured, its health and its meters.
+
+    ``troubles`` are those meters that fail although the key works; some were never read.
+    """
 
     watched: WatchedKey
     state: KeyState
     meters: dict[str, LiveMeter] = field(default_factory=dict)
+    troubles: dict[str, MeterTrouble] = field(default_factory=dict)
     outage: Outage | None = None
     saved_at: datetime | None = None
 
@@ -163,5 +168,6 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
             for reading, at in before.meters:
                 run = runs.get((key.name, reading.meter))
                 live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
+            live.troubles = {trouble.meter: trouble for trouble in before.troubles}
         world.keys[key.name] = live
     return world

@@ -17,6 +17,7 @@ from monitor.cli import output
 from monitor.cli.exits import CommandError
 from monitor.cli.options import DurationType, format_option
 from monitor.cli.sources import reading_store, settings_to_read
+from monitor.core import wording
 from monitor.core.model import Outage, Sample
 from monitor.queries import KeyHistory, MeterHistory
 from monitor.store.base import Store
@@ -140,7 +141,7 @@ def _change(before: Decimal | None, after: Decimal | None) -> str:
 
 
 def _outage_row(outage: Outage) -> _Row:
-    polls = output.count(outage.polls, "failed poll")
+    polls = wording.count(outage.polls, "failed poll")
     note = f"{output.state(outage.reason, outage.detail)} ({polls})"
     span = (output.time(outage.at), output.time(outage.until))
     return outage.at, (*span, "", output.NOTHING, "", "", note), "warning"

@@ -181,7 +181,7 @@ def retry(ids: tuple[int, ...], output_format: str) -> None:
     if output_format == "json":
         output.print_json({"revived": revived})
     elif revived:
-        letters = output.count(revived, "dead letter")
+        letters = wording.count(revived, "dead letter")
         click.echo(f"{letters} put back into the outbox: {_NEXT}")
     else:
         click.echo("There are no dead letters.")

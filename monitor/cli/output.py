@@ -183,8 +183,3 @@ def state(word: str, detail: str = "") -> str:
         return word
     short = reason_text(Reason(word), detail).short
     return f"{short}: {detail}" if detail else short
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """*number* with its noun, such as ``1 key`` or ``3 keys``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -51,14 +51,14 @@ def command(log_level: str, log_format: str, access_log: Path | None) -> None:
     settings = _settings(log.Level(log_level), log.Format(log_format))
     if access_log is not None:
         _record_requests(access_log, log.Format(log_format))
-    from monitor import daemon  # noqa: PLC0415 - a wrong configuration is told before these load
+    from monitor import service  # noqa: PLC0415 - a wrong configuration is told before these load
     from monitor.plan import Plan  # noqa: PLC0415 - as above
     from monitor.web.server import WebServerError  # noqa: PLC0415 - as above
 
     plan = Plan.of(settings)
     del settings  # 10,000 keys hold 20 MB of settings; nothing else refers to them
     try:
-        daemon.run(plan)
+        service.run(plan)
     except CertificatesError as error:
         raise CommandError(f"{error}.", code=Exit.CONFIG) from None
     except StoreError as error:

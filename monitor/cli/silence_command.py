@@ -139,7 +139,7 @@ def _tell(silence: Silence, names: Sequence[str], now: datetime) -> None:
     )
     if names:
         listed = wording.listing(names, NAMES_WIDTH)
-        click.echo(f"It matches {output.count(len(names), 'configured key')} now: {listed}")
+        click.echo(f"It matches {wording.count(len(names), 'configured key')} now: {listed}")
 
 
 # -- list -----------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def expire(*, ids: tuple[int, ...], everything: bool, output_format: str) -> Non
     if output_format == "json":
         output.print_json({"ended": chosen})
     elif ended:
-        click.echo(f"{output.count(ended, 'silence')} ended: {', '.join(map(str, chosen))}.")
+        click.echo(f"{wording.count(ended, 'silence')} ended: {', '.join(map(str, chosen))}.")
     else:
         click.echo("No silence is in force.")
 

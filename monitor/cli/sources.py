@@ -14,7 +14,6 @@ import click
 from monitor.cli.app import Globals
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.judging import Ledgers
-from monitor.cli.output import count
 from monitor.config import (
     ChannelSettings,
     ConfigError,
@@ -26,6 +25,7 @@ from monitor.config import (
     load,
 )
 from monitor.core.model import Silence
+from monitor.core.wording import count
 from monitor.store import open_store
 from monitor.store.base import Store, StoreError
 

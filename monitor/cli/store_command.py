@@ -15,6 +15,7 @@ from monitor.cli import output
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option
 from monitor.cli.sources import settings_to_read
+from monitor.core import wording
 from monitor.store.base import StoreError
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ def prune(*, shrink: bool) -> None:
     with _told():
         went = prune_store(_url(), datetime.now(UTC), settings.retention.kept)
         click.echo(
-            f"Dropped {output.count(went.samples, 'sample')} and"
-            f" {output.count(went.records, 'record')} that were kept long enough."
+            f"Dropped {wording.count(went.samples, 'sample')} and"
+            f" {wording.count(went.records, 'record')} that were kept long enough."
         )
         if shrink:
             freed = store_file(_url()).shrink()

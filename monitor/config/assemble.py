@@ -188,6 +188,8 @@ class Assembly:
             value["http"] = self._http(self._raw["http"])
         if isinstance(self._raw.get("heartbeat"), dict):
             value["heartbeat"] = self._heartbeat(self._raw["heartbeat"])
+        if isinstance(self._raw.get("web"), dict):
+            value["web"] = self._web(self._raw["web"])
         if self._raw.get("keys"):
             value["keys"] = tuple(keys.values())
         if "channels" in self._raw:
@@ -215,6 +217,21 @@ class Assembly:
         if problem is not None:
             self._findings.error(("http", "ca_file"), problem)
         return written | {"ca_file": str(file.absolute())}
+
+    def _web(self, written: dict[str, Any]) -> dict[str, Any]:
+        """The section with absolute paths; the files are looked at where they will be used."""
+        tls = written.get("tls")
+        if not isinstance(tls, dict):
+            return written
+        names = [name for name in (tls.get("certificate"), tls.get("key")) if name]
+        if len(names) < 2 or not all(isinstance(name, str) for name in names):  # noqa: PLR2004 - both
+            return written
+        certificate, key = ((self._surroundings.directory / name).absolute() for name in names)
+        if self._findings.secrets_needed:
+            problem = checks.shown_certificate(certificate, key)
+            if problem is not None:
+                self._findings.error(("web", "tls"), problem)
+        return written | {"tls": {**tls, "certificate": str(certificate), "key": str(key)}}
 
     def _check_entries(
         self, keys: Mapping[int, KeySettings], channels: Mapping[int, ChannelSettings]

@@ -44,7 +44,8 @@ class Progress:
     """How far behind each part is, in real seconds; 0 where nothing is late.
 
     ``schedule_lag``: polls should have started.  ``polls_stalled``: polls run and none has ended
-    and been taken in, though each ends within ``longest_poll``.  ``store_behind``: the oldest
+    and been taken in, though each ends within ``longest_poll``.  ``evaluation_behind``: what time
+    alone brings about (silence, reminders) should have been judged.  ``store_behind``: the oldest
     change that is not written; ``store_error``: why the last write failed.  ``channels_behind``:
     by channel, how late it is without an outage of the service to blame; a send may take
     ``longest_send``.
@@ -53,28 +54,39 @@ class Progress:
     schedule_lag: float = 0.0
     polls_stalled: float = 0.0
     longest_poll: float
+    evaluation_behind: float = 0.0
     store_behind: float = 0.0
     store_error: str = ""
     channels_behind: Mapping[str, float]
     longest_send: float
 
 
-def obstacles(progress: Progress) -> list[str]:
-    """What does not get on, in words; empty while all is well."""
+def stalls(progress: Progress) -> list[str]:
+    """Which parts have stopped getting on though nothing outside holds them up, in words.
+
+    A store that answers with errors is no stall: the recorder keeps what it cannot write, and
+    a restart would lose that.
+    """
     found = []
     if progress.schedule_lag > GRACE:
         found.append(f"polls are {progress.schedule_lag:.0f} s behind their schedule")
     if progress.polls_stalled > progress.longest_poll + GRACE:
         found.append(f"no poll has come to an end for {progress.polls_stalled:.0f} s")
-    if progress.store_error:
-        found.append(f"the store fails: {progress.store_error}")
-    elif progress.store_behind > GRACE:
+    if progress.evaluation_behind > GRACE:
+        found.append(f"alerts have not been judged for {progress.evaluation_behind:.0f} s")
+    if progress.store_behind > GRACE and not progress.store_error:
         found.append(f"the store has not taken a change for {progress.store_behind:.0f} s")
     limit = progress.longest_send + GRACE
     stuck = sorted(name for name, late in progress.channels_behind.items() if late > limit)
     if stuck:
         found.append(f"delivery is stuck: {', '.join(stuck)}")
     return found
+
+
+def obstacles(progress: Progress) -> list[str]:
+    """What does not get on, in words, a failing store included; empty while all is well."""
+    failing = [f"the store fails: {progress.store_error}"] if progress.store_error else []
+    return failing + stalls(progress)
 
 
 class Heartbeat:

@@ -7,6 +7,10 @@ import stat
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from monitor.cli import program
+from monitor.config.passwords import PasswordHash
 
 KEY = {"name": "studio", "provider": "kie", "key": "sk-never-shown-2"}
 
@@ -204,3 +208,19 @@ def test_an_unknown_provider_is_a_usage_error(cli: Any) -> None:
     result = cli("providers", "kei")
     assert result.exit_code == 64
     assert "Did you mean 'kie'?" in result.stderr
+
+
+# -- config hash-password -------------------------------------------------------------------
+
+
+def test_a_password_from_standard_input_becomes_a_hash() -> None:
+    result = CliRunner().invoke(program, ["config", "hash-password"], input="correct horse\n")
+    assert result.exit_code == 0, result.stderr
+    assert PasswordHash.parse(result.stdout.strip()).matches("correct horse")
+    assert "correct" not in result.output
+
+
+def test_an_empty_password_is_refused() -> None:
+    result = CliRunner().invoke(program, ["config", "hash-password"], input="\n")
+    assert result.exit_code == 64
+    assert "empty" in result.stderr

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from monitor.cli import output
+from monitor.core import wording
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -85,4 +86,4 @@ def test_states_are_told_in_words(word: str, detail: str, expected: str) -> None
 
 @pytest.mark.parametrize(("number", "expected"), [(0, "0 keys"), (1, "1 key"), (2, "2 keys")])
 def test_counted_nouns(number: int, expected: str) -> None:
-    assert output.count(number, "key") == expected
+    assert wording.count(number, "key") == expected

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.delivery.heartbeat import Progress, obstacles
+from monitor.delivery.heartbeat import Progress, obstacles, stalls
 
 WELL = Progress(longest_poll=10, channels_behind={"ops": 0.0, "mail": 0.0}, longest_send=30)
 
@@ -38,6 +38,11 @@ def test_nothing_is_in_the_way(facts: dict[str, Any]) -> None:
             {"polls_stalled": 71.0}, "no poll has come to an end for 71 s", id="no poll ends"
         ),
         pytest.param(
+            {"evaluation_behind": 61.0},
+            "alerts have not been judged for 61 s",
+            id="nothing is judged",
+        ),
+        pytest.param(
             {"store_error": "no space left", "store_behind": 90.0},
             "the store fails: no space left",
             id="the store fails",
@@ -63,3 +68,9 @@ def test_every_part_that_does_not_get_on_is_named() -> None:
         WELL, schedule_lag=61, polls_stalled=99, store_error="gone", channels_behind={"ops": 91.0}
     )
     assert len(obstacles(facts)) == 4
+
+
+def test_a_store_that_fails_holds_a_heartbeat_back_but_is_no_stall() -> None:
+    facts = replace(WELL, store_error="no space left", store_behind=90.0)
+    assert obstacles(facts)
+    assert not stalls(facts)

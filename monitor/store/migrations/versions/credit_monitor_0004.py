@@ -1,4 +1,4 @@
-"""Forecasts: what was learned of each balance's consumption."""
+"""What a meter's number is, and meters that fail although their key works."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table; what was consumed before is learned anew."""
-    op.create_table(
-        "forecasts",
-        sa.Column("subject_id", sa.Text(), nullable=False),
-        sa.Column("meter", sa.Text(), nullable=False),
-        sa.Column("consumed_total", sa.Text(), nullable=False),
-        sa.Column("refunded_total", sa.Text(), nullable=False),
-        sa.Column("state", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("subject_id", "meter"),
-    )
+    """Add the columns; a meter of before has a balance and does not fail by itself."""
+    for name in ("kind", "reason", "detail"):
+        op.add_column("meters", sa.Column(name, sa.Text()))
+    for name in ("failing_since", "failed_at", "failures"):
+        op.add_column("meters", sa.Column(name, sa.BigInteger()))
 
 
 def downgrade() -> None:

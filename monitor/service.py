@@ -1,0 +1,103 @@
+"""The daemon as a service: signals in, and what the service manager is told."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import os
+import signal
+from collections.abc import Callable
+
+from monitor.clock import Clock
+from monitor.daemon import Daemon
+from monitor.delivery.heartbeat import Progress, stalls
+from monitor.plan import Plan
+from monitor.systemd import Manager
+
+log = logging.getLogger(__name__)
+
+PULSE = 5.0
+"""Real seconds between two looks at how the parts get on."""
+
+PULSES_PER_WATCHDOG = 3
+"""Signs of life within the time in which the manager wants one."""
+
+
+def run(plan: Plan) -> None:
+    """Run until SIGTERM or SIGINT; raises what kept it from starting (store, port, channel)."""
+    manager = Manager.of(os.environ)
+    if manager.watchdog is not None:
+        # The watchdog ends a process that is stuck with SIGABRT: the journal then shows where.
+        faulthandler.enable()
+    asyncio.run(_serve(plan, manager))
+
+
+async def _serve(plan: Plan, manager: Manager) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Daemon(plan, clock=Clock()) as daemon:
+        herald = Herald(manager, daemon.progress, daemon.summary)
+        manager.ready(daemon.summary())
+        herald.start()
+        await stop.wait()
+        log.info("stopping")
+        manager.stopping()
+        await herald.stop()
+
+
+class Herald:
+    """Gives the manager signs of life while all parts get on, and a line of *summary*.
+
+    A loop that stands still gives none, and neither does a part that no longer gets on; the
+    manager then starts the process anew.
+    """
+
+    def __init__(
+        self, manager: Manager, progress: Callable[[], Progress], summary: Callable[[], str]
+    ) -> None:
+        self._manager = manager
+        self._progress = progress
+        self._summary = summary
+        self._stuck = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pulse(self) -> float:
+        """Real seconds between two beats."""
+        watchdog = self._manager.watchdog
+        return PULSE if watchdog is None else min(PULSE, watchdog / PULSES_PER_WATCHDOG)
+
+    def start(self) -> None:
+        """Begin; needs the running event loop."""
+        self._task = asyncio.create_task(self._run(), name="herald")
+
+    async def stop(self) -> None:
+        """Tell nothing any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def beat(self) -> None:
+        """A sign of life and the state in a line, or what is stuck and no sign of life."""
+        found = stalls(self._progress())
+        if found:
+            self._manager.status(f"stuck: {'; '.join(found)}")
+        else:
+            self._manager.alive()
+            self._manager.status(self._summary())
+        if found and not self._stuck:
+            log.error("stuck: %s", "; ".join(found))
+        elif self._stuck and not found:
+            log.warning("no longer stuck")
+        self._stuck = bool(found)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self.beat()
+            except Exception:  # boundary: without a sign of life the manager acts, as it should
+                log.exception("the state cannot be told: internal error")
+            await asyncio.sleep(self.pulse)
