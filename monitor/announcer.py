@@ -24,6 +24,7 @@ from monitor.core.model import (
 )
 from monitor.core.routing import Concern
 from monitor.core.rules.base import Verdict
+from monitor.core.stories import ONE_STORY
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World
 
@@ -78,6 +79,7 @@ class Announcer:
         self._alert_id = snapshot.last_alert_id
         self._event_id = snapshot.last_event_id
         self._notification_id = snapshot.last_notification_id
+        self._covered: set[int] = set()  # alerts whose story another one tells
         self._groups: dict[tuple[str, bool], Notification] = {}  # (channel, held in quiet hours)
 
     @property
@@ -138,7 +140,9 @@ class Announcer:
             if self._is_silenced(alert, now):
                 continue
             if not _was_told(alert):
-                self._remind(alert, Why.SILENCE_OVER, now, changes)
+                if not self._is_covered(alert):
+                    why = Why.UNCOVERED if alert.id in self._covered else Why.SILENCE_OVER
+                    self._remind(alert, why, now, changes)
             elif alert.id not in self._world.acks:
                 self._escalate(alert, now, changes)
                 waiting.append(self._world.alerts[alert.slot])
@@ -178,9 +182,33 @@ class Announcer:
             quiet = replace(alert, severities=told)
             return replace(transition, alert=quiet, told=False), Suppression.SILENCED
         if transition.change is Change.RESOLVED and not alert.severities:
-            return replace(transition, told=False), Suppression.SILENCED
+            was_covered = alert.id in self._covered
+            self._covered.discard(alert.id)
+            reason = Suppression.INHIBITED if was_covered else Suppression.SILENCED
+            return replace(transition, told=False), reason
+        if transition.change is not Change.RESOLVED and self._is_covered(alert):
+            self._covered.add(alert.id)
+            told = before.severities if before else ()
+            covered = replace(alert, severities=told)
+            return replace(transition, alert=covered, told=False), Suppression.INHIBITED
         at = max(alert.changed_at, alert.told_at or alert.changed_at)
         return replace(transition, alert=replace(alert, told_at=at)), None
+
+    def _is_covered(self, alert: Alert) -> bool:
+        """Whether all who would be told of *alert* were told the same story by another one.
+
+        Not where a channel hears of one of the two rules only.
+        """
+        if alert.rule not in ONE_STORY:
+            return False
+        wanting = [route for route in self._routes if self.wanted(route, alert)]
+        return any(
+            other is not None
+            and _was_told(replace(other, severity=alert.severity))
+            and all(self.wanted(route, other) for route in wanting)
+            for rule in ONE_STORY - {alert.rule}
+            for other in [self._world.alerts.get((alert.subject.id, alert.meter, rule))]
+        )
 
     def _is_silenced(self, alert: Alert, now: datetime) -> bool:
         if not self._world.silences:

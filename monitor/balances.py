@@ -9,6 +9,7 @@ from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
 from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
 from monitor.core.model import MeterReading, Subject
+from monitor.core.projection import outlook
 from monitor.core.rules import MeterView, OverdueTopUp, Spike, ToppedUp
 from monitor.core.rules.base import MeterRule, State
 from monitor.foresight import Foresight
@@ -100,6 +101,15 @@ class Balances:
         self._step(rules.expiring, view, about)
         self._judge_overdue(rules.overdue_top_up, view, about)
 
+    def judge_expiry(
+        self, watched: WatchedKey, reading: MeterReading, at: datetime, changes: Changes
+    ) -> None:
+        """The one rule that is also about what is no balance: sessions, and things one has."""
+        if watched.rules.expiring is not None:
+            view = MeterView(reading=reading, at=at, ledger=None, movement=None, firing=None)
+            about = _About(watched.balance_subject, reading.meter, changes)
+            self._step(watched.rules.expiring, view, about)
+
     def finish(self, changes: Changes) -> None:
         """The last unit of work: what was learned of consumption."""
         self._foresight.finish(changes)
@@ -125,6 +135,7 @@ class Balances:
             firing=None,
             top_up_url=watched.top_up_url,
             projection=projection,
+            outlook=outlook(projection, reading.balance, at),
         )
 
     def _occur(self, rule: ToppedUp, view: MeterView, about: _About) -> None:

@@ -175,6 +175,9 @@ class Pipeline:
             self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
         meter.reading, meter.at = reading, at
         if reading.kind is not Kind.BALANCE:
+            if not same or not _within(meter.judged_at, at, JUDGE_EVERY):
+                self._balances.judge_expiry(live.watched, reading, at, changes)
+                meter.judged_at = at
             return not same
         if not self._balances.speaks(live.watched, reading.meter, at):
             meter.judged_at = None

@@ -45,7 +45,7 @@ STANDARD_INPUT = "-"
 EPILOG = """\b
 Examples:
   credit-monitor replay --since 30d
-  credit-monitor replay --since 30d --against stricter.yaml
+  credit-monitor replay --since 30d --against calmer.yaml
   credit-monitor replay --samples balances.csv --format plot
   credit-monitor replay --samples - --emit both --every 1h --format jsonl
 
@@ -96,8 +96,8 @@ balance. Nothing is sent, and nothing is written to the store.
     show_default=True,
     help="Time between forecasts.",
 )
-@format_option("table", "plot", "jsonl")
-def command(  # noqa: PLR0913 - one argument per option
+@format_option("table", "plot", "jsonl", "json")
+def command(  # noqa: PLR0917 - click passes by name
     since: timedelta,
     samples: str | None,
     names: Sequence[str],
@@ -107,9 +107,10 @@ def command(  # noqa: PLR0913 - one argument per option
     output_format: str,
 ) -> None:
     """Show which alerts there would have been, by the same rules as the daemon's."""
+    settings: Settings | None
     if every < timedelta(seconds=1) or every % timedelta(seconds=1):
         raise click.UsageError("--every is whole seconds, at least one.")
-    if output_format == "jsonl" and against is not None:
+    if output_format != "table" and against is not None:
         raise click.UsageError("--against compares in words: it needs --format table.")
     wanted = Wanted(
         every=0 if emit == "alerts" else int(every.total_seconds()), alerts=emit != "forecasts"
@@ -247,10 +248,13 @@ def _print_whole(
     replay: Replay, polls: Iterable[Sighting], against: Path | None, output_format: str
 ) -> None:
     seen = list(polls)
+    lines = [line for lines in _played(replay, seen) for line in lines]
+    if output_format == "json":
+        click.echo(replay_output.json_list(lines))
+        return
     if not seen:
         click.echo("There is nothing to replay: no polls in this time.")
         return
-    lines = [line for lines in _played(replay, seen) for line in lines]
     if output_format == "plot":
         output.print_blocks(*replay_output.plots(seen, lines))
         return

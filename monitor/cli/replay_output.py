@@ -43,8 +43,14 @@ def json_line(line: Line) -> str:
     made = line.forecast
     return (
         f'{{"time": {time}, "key": {key}, "meter": {meter}, "balance": {line.balance:f}, '
-        f'"burn_per_hour": {_number(made.burn_per_hour)}, "runway_hours": {_runway(made.runway)}}}\n'
+        f'"burn_per_hour": {_number(made.burn_per_hour)}, '
+        f'"runway_hours": {_runway(made.runway)}}}\n'
     )
+
+
+def json_list(lines: Iterable[Line]) -> str:
+    """All *lines* as one JSON list."""
+    return "[" + ",\n ".join(json_line(line).rstrip() for line in lines) + "]"
 
 
 def _unix(at: datetime) -> str:
@@ -79,7 +85,7 @@ def tables(seen: Sequence[Sighting], lines: Sequence[Line]) -> list[output.Block
     first, last = output.time(seen[0].at), output.time(seen[-1].at)
     keys = len({one.key for one in seen})
     blocks: list[output.Block] = [
-        f"{output.count(len(seen), 'poll')} of {output.count(keys, 'key')}, {first} to {last}."
+        f"{wording.count(len(seen), 'poll')} of {wording.count(keys, 'key')}, {first} to {last}."
     ]
     forecasts = [line for line in lines if isinstance(line, ForecastLine)]
     alerts = [line for line in lines if isinstance(line, AlertLine)]
@@ -143,7 +149,7 @@ def summary(alerts: Sequence[AlertLine]) -> str:
     if not episodes:
         return "There would have been no alerts."
     by_rule = ", ".join(f"{rule} {count}" for rule, count in episodes.most_common())
-    return f"There would have been {output.count(episodes.total(), 'alert')}: {by_rule}."
+    return f"There would have been {wording.count(episodes.total(), 'alert')}: {by_rule}."
 
 
 def _episodes(alerts: Iterable[AlertLine]) -> Counter[str]:
@@ -163,7 +169,7 @@ def comparison(ours: Sequence[Line], theirs: Sequence[Line], name: str) -> list[
     for rule in sorted({*mine, *other}):
         table.add(rule, str(mine[rule]), str(other[rule]), f"{other[rule] - mine[rule]:+d}")
     total, there = mine.total(), other.total()
-    words = f"With {name} there would have been {output.count(there, 'alert')} instead of {total}."
+    words = f"With {name} there would have been {wording.count(there, 'alert')} instead of {total}."
     return [table, "", words] if mine or other else [words]
 
 

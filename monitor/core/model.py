@@ -275,6 +275,7 @@ class Why(StrEnum):
     UNWATCHED = "unwatched"  # key or rule left the configuration
     REPEAT = "repeat"  # the time of a reminder has come
     SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
+    UNCOVERED = "uncovered"  # the alert that told the same story is over, and this one is not
     UNANSWERED = "unanswered"  # nobody acknowledged it in time
 
 

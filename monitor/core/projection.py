@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from monitor.core.forecast import Forecast, ForecastState, Runway, Step, advance
 from monitor.core.ledger import LedgerState
+from monitor.core.wording import three_digits
 
 LONGEST = timedelta(days=3650)
 """Ten years are as good as for ever: what lies beyond has no date."""
@@ -83,7 +84,7 @@ def rounded(estimate: float | None) -> Decimal | None:
     """An estimate to three digits: more would pretend to be exact; None stays None."""
     if estimate is None or not math.isfinite(estimate):
         return None
-    return Decimal(f"{Decimal(f'{estimate:.3g}'):f}")
+    return three_digits(Decimal(estimate))
 
 
 def _moment(at: datetime, hours: float) -> datetime | None:

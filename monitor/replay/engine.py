@@ -18,7 +18,6 @@ from monitor.core.model import (
     Observation,
     Reading,
     Reason,
-    Severity,
 )
 from monitor.pipeline import Pipeline
 from monitor.store.base import Snapshot
@@ -160,8 +159,8 @@ class Replay:
         if at > self._now:
             self._now = at
             if at > self._next_due:
-                for meter in self._meters.values():
-                    yield from self._forecasts(meter, at, inclusive=False)
+                for each in self._meters.values():
+                    yield from self._forecasts(each, at, inclusive=False)
                 self._next_due = min((m.due for m in self._meters.values()), default=0)
         else:
             meter = self._meters.get((seen.key, seen.meter))
@@ -172,7 +171,7 @@ class Replay:
         slot = (seen.key, seen.meter)
         meter = self._meters.get(slot)
         if meter is None:
-            due = -int(-at // self.wanted.every) * self.wanted.every
+            due = _first_due(at, self.wanted.every)
             meter = self._meters[slot] = _Meter(lane, *slot, due=due, read_at=at)
             self._next_due = min(self._next_due, due)
         meter.read_at = at
@@ -183,14 +182,17 @@ class Replay:
     ) -> Iterator[ForecastLine]:
         while meter.due < until or (inclusive and meter.due == until):
             if meter.due - meter.read_at > FORECAST_KEPT:
-                meter.due = int(until // self.wanted.every) * self.wanted.every + (
-                    0 if until % self.wanted.every == 0 else self.wanted.every
-                )
-                return
+                meter.due = max(_first_due(until, self.wanted.every), meter.due + self.wanted.every)
+                continue
             line = _forecast(meter)
             meter.due += self.wanted.every
             if line is not None:
                 yield line
+
+
+def _first_due(at: float, every: int) -> int:
+    """The first multiple of *every* from *at* on."""
+    return -int(-at // every) * every
 
 
 def _observation(seen: Sighting) -> Observation:

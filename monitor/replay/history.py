@@ -17,12 +17,11 @@ def recorded(
     """The polls of *keys* in [since, until], oldest first.
 
     A run of equal balances and an outage are recorded as their first and last poll: those between
-    are put back at the key's interval, so that time passes for the rules as it did then.  Of thinned
-    samples the outline is left.  Raises :class:`~monitor.store.base.StoreError`.
+    are put back at the key's interval, so that time passes for the rules as it did then.  Of
+    thinned samples the outline is left.  Raises :class:`~monitor.store.base.StoreError`.
     """
-    units = {
-        (key.name, reading.meter): reading.unit for key in store.keys() for reading, _ in key.meters
-    }
+    stored = store.keys()
+    units = {(key.name, reading.meter): reading.unit for key in stored for reading, _ in key.meters}
     found: list[Sighting] = []
     for key in keys:
         for sample in store.samples(key.name, None, since, until):

@@ -14,7 +14,7 @@ from monitor.core.fields import STRICT
 from monitor.core.forecast import Usual
 from monitor.core.ledger import LedgerState, Movement
 from monitor.core.model import Facts, KeyState, MeterReading, Severity
-from monitor.core.projection import LONGEST, Projection, outlook
+from monitor.core.projection import LONGEST, Outlook, Projection
 
 
 class State(StrEnum):
@@ -54,19 +54,26 @@ class MeterView:
     """What a meter rule sees after one reading has been entered into the ledger.
 
     ``firing`` is the present severity of this rule's open alert, None when there is none.
-    ``projection`` is the forecast, ``usual`` the burn beside the normal one (None: not known, or
-    far from a spike); ``low_since`` is since when the balance is below ``overdue_top_up.below``.
+    ``projection`` is the forecast and ``outlook`` what it says for people; ``usual`` is the burn
+    beside the normal one (None: not known, or far from a spike); ``low_since`` is since when the
+    balance is below ``overdue_top_up.below``.
     """
 
     reading: MeterReading
     at: datetime
-    ledger: LedgerState
+    ledger: LedgerState | None
     movement: Movement | None
     firing: Severity | None
     top_up_url: str = ""
     projection: Projection | None = None
+    outlook: Outlook = Outlook()  # noqa: RUF009 - frozen, so one shared empty value is safe
     usual: Usual | None = None
     low_since: datetime | None = None
+
+    @property
+    def reference(self) -> Decimal:
+        """The level that percentages refer to; 0 without a ledger, as of what is no balance."""
+        return self.ledger.reference if self.ledger else Decimal(0)
 
     def runway_quantile(self, share: float) -> timedelta | None:
         """The time before which the *share* of cases is empty; None: not enough history."""
@@ -77,9 +84,13 @@ class MeterView:
             return None
         return timedelta(hours=min(runway.quantile(share), LONGEST / timedelta(hours=1)))
 
+    def ok(self, **more: Any) -> Verdict:
+        """No breach, with facts where an alert is open that they could be told of the end of."""
+        return Verdict.ok(self.facts(**more)) if self.firing else _OK
+
     def facts(self, **more: Any) -> Facts:
         """What every message about a balance tells, and *more*."""
-        ahead = outlook(self.projection, self.reading.balance, self.at)
+        ahead = self.outlook
         known: dict[str, Any] = {
             "balance": self.reading.balance,
             "unit": self.reading.unit,
@@ -90,6 +101,9 @@ class MeterView:
             "latest": ahead.latest,
         }
         return Facts(**known | more)
+
+
+_OK = Verdict.ok(Facts())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

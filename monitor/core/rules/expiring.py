@@ -41,7 +41,7 @@ class Expiring(RuleParameters):
         """Breach while something is left that expires soon; ok when it is renewed or used up."""
         expires_at, balance = view.reading.expires_at, view.reading.balance
         if expires_at is None:
-            return Verdict.ok(view.facts())
+            return view.ok()
         unused = _unused(view, expires_at)
         facts = self._facts(view, expires_at, unused)
         # Once it was told, only a balance that is really used up takes it back: the forecast of

@@ -56,10 +56,10 @@ class LowBalance(RuleParameters):
         if balance is None:
             return Verdict.ok(self._facts(view, None, None))
         last: tuple[Threshold | None, Decimal | None] = (None, None)
-        for severity, limit, amount in self.thresholds(view.ledger.reference):
+        for severity, limit, amount in self.thresholds(view.reference):
             last = (limit, amount)
             firing = view.firing is not None and view.firing.rank >= severity.rank
-            clear_at = amount + self._pad(amount, view.ledger.reference) if firing else amount
+            clear_at = amount + self._pad(amount, view.reference) if firing else amount
             # Nothing left is below any share, also of a reference level that is itself zero.
             if balance < clear_at or (limit.share is not None and balance <= 0):
                 return Verdict.breach(severity, self._facts(view, limit, amount))
@@ -75,6 +75,6 @@ class LowBalance(RuleParameters):
         return view.facts(
             threshold=amount,
             share=limit.share if limit else None,
-            reference=view.ledger.reference,
+            reference=view.reference,
             top_up_url=view.top_up_url,
         )

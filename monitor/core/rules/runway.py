@@ -48,7 +48,7 @@ class Runway(RuleParameters):
     def judge(self, view: MeterView) -> Verdict:
         """Breach while the runway is below a limit; unknown without enough history."""
         if view.reading.balance is None:
-            return Verdict.ok(view.facts())
+            return view.ok()
         runway = view.runway_quantile(RAISED_AT)
         if runway is None:
             return Verdict.unknown()
@@ -59,4 +59,4 @@ class Runway(RuleParameters):
             firing = view.firing is not None and view.firing.rank >= severity.rank
             if runway < (limit * float(1 + self.margin) if firing else limit):
                 return Verdict.breach(severity, view.facts(top_up_url=view.top_up_url))
-        return Verdict.ok(view.facts())
+        return view.ok()

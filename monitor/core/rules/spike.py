@@ -51,7 +51,7 @@ def _matters(view: MeterView, seen: Usual) -> bool:
     if math.isfinite(seen.factor):
         return True
     amount = seen.burn_per_hour * (seen.window / timedelta(hours=1))
-    return amount >= view.ledger.reference * IDLE_SHARE
+    return amount >= view.reference * IDLE_SHARE
 
 
 def _facts(view: MeterView, seen: Usual) -> Facts:
