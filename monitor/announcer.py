@@ -24,7 +24,7 @@ from monitor.core.model import (
 )
 from monitor.core.routing import Concern
 from monitor.core.rules.base import Verdict
-from monitor.core.stories import ONE_STORY
+from monitor.core.stories import ONE_STORY, SAYS_IT_ALL
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World
 
@@ -143,7 +143,7 @@ class Announcer:
                 if not self._is_covered(alert):
                     why = Why.UNCOVERED if alert.id in self._covered else Why.SILENCE_OVER
                     self._remind(alert, why, now, changes)
-            elif alert.id not in self._world.acks:
+            elif alert.id not in self._world.acks and not self._is_over_it(alert):
                 self._escalate(alert, now, changes)
                 waiting.append(self._world.alerts[alert.slot])
         self._repeat(waiting, now, changes)
@@ -206,9 +206,14 @@ class Announcer:
             other is not None
             and _was_told(replace(other, severity=alert.severity))
             and all(self.wanted(route, other) for route in wanting)
-            for rule in ONE_STORY - {alert.rule}
+            for rule in (ONE_STORY | SAYS_IT_ALL) - {alert.rule}
             for other in [self._world.alerts.get((alert.subject.id, alert.meter, rule))]
         )
+
+    def _is_over_it(self, alert: Alert) -> bool:
+        """Whether *alert* waits until there is a balance again, because nothing is left."""
+        empty = (alert.subject.id, alert.meter, "exhausted")
+        return alert.rule in (*ONE_STORY, "spike") and empty in self._world.alerts
 
     def _is_silenced(self, alert: Alert, now: datetime) -> bool:
         if not self._world.silences:

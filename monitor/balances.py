@@ -93,11 +93,11 @@ class Balances:
             self._occur(rules.topped_up, view, about)
         # "Exhausted" already says it all: what is low or runs out waits until something is there.
         if self._step(rules.exhausted, view, about) is not State.BREACH:
+            self._judge_spike(rules.spike, view, about)
             # Of these two one is enough: both tell when it runs out.
             if self._step(rules.runway, view, about) is not State.BREACH:
                 self._step(rules.before_top_up, view, about)
             self._step(rules.low_balance, view, about)
-        self._judge_spike(rules.spike, view, about)
         self._step(rules.expiring, view, about)
         self._judge_overdue(rules.overdue_top_up, view, about)
 

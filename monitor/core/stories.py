@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from monitor.core import wording
@@ -356,6 +356,12 @@ ONE_STORY = frozenset({"low_balance", "runway", "before_top_up"})
 """Rules that say the same of a balance: somebody should pay.  Who was told by one of them need not
 be told by another that is no worse."""
 
+SAYS_IT_ALL = frozenset({"exhausted", "spike"})
+"""Rules that say the same and more: nothing is left, or it goes at an unusual rate."""
+
+_LONGEST_HOURS = 10 * 365 * 24.0
+"""Ten years: as good as for ever."""
+
 _PAID_AWAY = frozenset({"low_balance", "exhausted", "runway", "before_top_up", "overdue_top_up"})
 """Rules whose alert somebody ends by paying."""
 
@@ -390,7 +396,11 @@ def _spike(scene: Scene) -> str:
         return f"{scene.name} uses far more than it normally does"
     times = f"{wording.amount(facts.factor)} times" if facts.factor else "far above"
     a_day = _amount(wording.three_digits(facts.burn * 24), facts)
-    return f"{scene.name} uses {times} its normal: {a_day} a day at this rate"
+    text = f"{scene.name} uses {times} its normal: {a_day} a day at this rate"
+    if not facts.burn or facts.balance is None or facts.balance <= 0:
+        return text
+    hours = min(float(facts.balance / facts.burn), _LONGEST_HOURS)
+    return f"{text}, enough for {wording.span(timedelta(hours=hours))}"
 
 
 def _expiring(scene: Scene) -> str:

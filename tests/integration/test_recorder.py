@@ -177,6 +177,7 @@ def test_folding_forgets_no_kind_of_row() -> None:
     everything = Changes(
         keys=[recorded.key()],
         ledgers=[recorded.ledger()],
+        forecasts=[recorded.forecast()],
         samples=[recorded.sample("1")],
         outages=[recorded.outage()],
         alerts=[recorded.alert()],

@@ -19,13 +19,16 @@ IDLE_SHARE = Decimal("0.01")
 """Where normally nothing is used, any use would be a spike: only one that took this share of the
 reference level within minutes is."""
 
+HOURS_LEFT = 3
+"""Enough at this burn for fewer hours than that, a spike cannot wait until somebody looks."""
+
 OVER_BELOW = 0.7
 """A spike is over below this share of what made it one."""
 
 
 class Spike(RuleParameters):
-    """Tell, as warning, when a meter burns ``factor`` times its normal, and more than it ever does
-    by itself but once in a week or two.
+    """Tell when a meter burns ``factor`` times its normal, and more than it ever does by itself but
+    once in a week or two: as warning, as critical where the balance is gone within hours.
     """
 
     name: ClassVar[str] = "spike"
@@ -43,8 +46,15 @@ class Spike(RuleParameters):
         share = OVER_BELOW if view.firing else 1.0
         is_far = seen.factor >= share * least and seen.surprise >= share
         if is_far and (view.firing or _matters(view, seen)):
-            return Verdict.breach(Severity.WARNING, _facts(view, seen))
+            return Verdict.breach(_severity(view, seen), _facts(view, seen))
         return Verdict.ok(_facts(view, seen))
+
+
+def _severity(view: MeterView, seen: Usual) -> Severity:
+    """Once critical it stays so: the balance falls while it lasts."""
+    balance = float(view.reading.balance or 0)
+    is_soon = balance < seen.burn_per_hour * HOURS_LEFT
+    return Severity.CRITICAL if is_soon or view.firing is Severity.CRITICAL else Severity.WARNING
 
 
 def _matters(view: MeterView, seen: Usual) -> bool:
