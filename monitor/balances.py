@@ -159,8 +159,7 @@ class Balances:
 
     def _judge_spike(self, rule: Spike | None, view: MeterView, about: _About) -> None:
         if rule is not None and view.reading.balance is not None:
-            firing = self._world.alert(about.slot(rule)) is not None
-            usual = self._foresight.usual(about.balance, view.at, firing=firing)
+            usual = self._foresight.usual(about.balance, view.at)
             if usual is not None:
                 self._step(rule, replace(view, usual=usual), about)
 

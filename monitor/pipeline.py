@@ -69,6 +69,7 @@ class Pipeline:
     def start(self, now: datetime) -> Changes:
         """The first unit of work: end the alerts of what is no longer configured."""
         changes = Changes()
+        self._announcer.clock_set(now, changes)
         watched = self._watched_slots()
         for alert in list(self.world.alerts.values()):
             if (alert.subject.id, alert.rule) not in watched:
@@ -117,6 +118,7 @@ class Pipeline:
     def clock_stepped(self, by: timedelta, now: datetime) -> Changes:
         """The wall clock was set by *by*: what was measured before must not count as silence."""
         changes = Changes()
+        self._announcer.clock_set(now, changes)
         self._watching_since = now
         for live in self.world.keys.values():
             state = live.state

@@ -26,6 +26,7 @@ from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
 from monitor.providers import AnyKey
 from monitor.providers.base import KeySettings
+from monitor.providers.catalog import usual_interval
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}", re.ASCII)
 _TIMES = frozenset({"interval", "timeout"})
@@ -35,7 +36,6 @@ _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
 _HEARTBEAT = TypeAdapter(Heartbeat)
 _SETTINGS = TypeAdapter(Settings)
-_SENT = frozenset({"url", "headers", "body", "auth"})
 _SECRETS = (("keys", "key"), ("channels", "url"), ("heartbeat", "url"))
 _DEFAULT_PROVIDER = "kie"
 
@@ -147,7 +147,7 @@ class Assembly:
             entry["rules"] = common.known.get(own, entry["rules"])
             key = self._validated(_KEY, entry, path)
             if key is not None:
-                keys[position] = key.with_secrets(_secrets_sent(written))
+                keys[position] = key.with_secrets(_secrets_sent(written, key.sent_fields))
                 common.known[own] = key.rules
         return keys
 
@@ -155,7 +155,7 @@ class Assembly:
         """The entry as written, over what it takes from the defaults."""
         entry = {
             "provider": _DEFAULT_PROVIDER,
-            "interval": common.defaults.interval,
+            "interval": max(common.defaults.interval, usual_interval(written.get("provider"))),
             "timeout": common.defaults.timeout,
             **written,
         }
@@ -296,9 +296,9 @@ class Assembly:
         }
 
 
-def _secrets_sent(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """What variables stood for in what is sent to the provider, beside the credential."""
-    sent = {name: entry[name] for name in _SENT & entry.keys()}
+def _secrets_sent(entry: Mapping[str, Any], fields: frozenset[str]) -> tuple[str, ...]:
+    """What variables stood for in the *fields* that are sent to the provider."""
+    sent = {name: entry[name] for name in fields & entry.keys()}
     return tuple(value for _, text in _expanded(sent, ()) for value in text.values)
 
 

@@ -22,19 +22,25 @@ reference level within minutes is."""
 HOURS_LEFT = 3
 """Enough at this burn for fewer hours than that, a spike cannot wait until somebody looks."""
 
+STEADY_SHARE = 0.5
+"""This share of the factor is enough.  It only matters for meters whose own limit is as low: of the
+others, what is beyond their limit is beyond the whole factor."""
+
 OVER_BELOW = 0.7
 """A spike is over below this share of what made it one."""
 
 
 class Spike(RuleParameters):
-    """Tell when a meter burns ``factor`` times its normal, and more than it ever does by itself but
-    once in a week or two: as warning, as critical where the balance is gone within hours.
+    """Tell when a meter burns ``factor`` times its normal, and more than it did by itself in the
+    last ten days: as warning, as critical where the balance is gone within hours.
+
+    A meter that hardly ever varies is believed at half the factor.
     """
 
     name: ClassVar[str] = "spike"
 
     factor: Amount = Field(
-        default=Decimal(4), gt=1, le=1000, description="how many times the normal burn is too much"
+        default=Decimal(4), gt=1, le=1000, description="how many times the normal burn is a spike"
     )
 
     def judge(self, view: MeterView) -> Verdict:
@@ -42,7 +48,7 @@ class Spike(RuleParameters):
         seen = view.usual
         if seen is None:
             return Verdict.unknown()
-        least = float(self.factor)
+        least = float(self.factor) * STEADY_SHARE
         share = OVER_BELOW if view.firing else 1.0
         is_far = seen.factor >= share * least and seen.surprise >= share
         if is_far and (view.firing or _matters(view, seen)):
