@@ -204,7 +204,6 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
     rows: dict[str, Callable[[Any], object]] = {
         "keys": lambda k: k.name,
         "forgotten": lambda pair: pair,
-        "forgotten": lambda pair: pair,
         "ledgers": lambda e: (e.subject_id, e.meter),
         "forecasts": lambda f: (f.subject_id, f.meter),
         "samples": lambda s: (s.key, s.meter, s.at),
