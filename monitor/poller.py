@@ -252,6 +252,9 @@ class Poller:
             if key.failures:
                 key.failures = 0
                 self._schedule.back_to_phase(key.slot, ended)
+            wait = observation.retry_after
+            if wait is not None and wait.total_seconds() > key.slot.interval:
+                self._schedule.move(key.slot, ended + wait.total_seconds())
         else:
             outcome = observation.reason.value
             self._back_off(key, observation, ended)

@@ -31,6 +31,7 @@ COMMANDS = {
     "notify": "Send a test message, list the outbox, retry dead letters, show who is told.",
     "store": "Look after what is recorded: size, check, backup, restore, prune.",
     "providers": "List the providers and the settings each takes.",
+    "kling": "List, add and log in again to the Kling accounts of a useapi.net token.",
     "config": "Check, show and start a configuration.",
     "demo": "Show everything at once without an account.",
 }

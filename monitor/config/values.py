@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, SecretStr, StringConstraints
 
 OFF_WORDS = (False, "off", "no")
 """What switches a rule or the web page off; ``off`` is plain text to our reading of YAML."""
@@ -69,16 +69,6 @@ StoreUrl = Annotated[SecretStr, AfterValidator(_check_store)]
 
 Listen = Annotated[str, AfterValidator(_check_listen)]
 Group = Annotated[str, AfterValidator(_check_group)]
-
-
-def _switch(value: Any) -> Any:
-    """``on`` and ``off`` are plain text to our reading of YAML."""
-    return {"on": True, "yes": True, "off": False, "no": False}.get(str(value), value)
-
-
-Switch = Annotated[
-    bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
-]
 
 
 def switched_off(value: Any) -> Any:

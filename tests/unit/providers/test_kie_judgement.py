@@ -151,4 +151,4 @@ def test_no_provider_shows_its_key() -> None:
 
 
 def test_every_provider_of_the_union_is_listed() -> None:
-    assert [info.name for info in PROVIDERS] == ["kie", "json", "simulated"]
+    assert [info.name for info in PROVIDERS] == ["kie", "useapi", "json", "simulated"]
