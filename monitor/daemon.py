@@ -16,7 +16,7 @@ from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
-from monitor.config.models import Settings
+from monitor.config.models import Settings, Web
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.wording import count, span
@@ -40,7 +40,7 @@ from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 from monitor.timers import Timers
-from monitor.web import WebContext, WebServer
+from monitor.web import Certificate, Entry, WebContext, WebServer
 from monitor.world import World, restore
 
 log = logging.getLogger(__name__)
@@ -229,7 +229,8 @@ class Daemon:
             health=self.problems,
             version=__version__,
         )
-        server = WebServer(context, self.settings.web.host, self.settings.web.port)
+        wanted = self.settings.web
+        server = WebServer(context, wanted.host, wanted.port, _entry(wanted))
         await server.start()
         self.web = server
         log.info("page and metrics at %s", server.url)
@@ -450,6 +451,15 @@ def _compose(
 
 def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:
     return recall(text, now, late, timezone)
+
+
+def _entry(web: Web) -> Entry:
+    """Who is let in; raises :class:`~monitor.providers.certificates.CertificatesError`."""
+    return Entry(
+        hosts=web.hosts,
+        users={name: password.get_secret_value() for name, password in web.users.items()},
+        certificate=Certificate(web.tls.certificate, web.tls.key) if web.tls else None,
+    )
 
 
 def _telling(settings: Settings) -> TellingPolicy:

@@ -66,6 +66,7 @@ class Pipeline:
     def start(self, now: datetime) -> Changes:
         """The first unit of work: end the alerts of what is no longer configured."""
         changes = Changes()
+        self._announcer.clock_set(now, changes)
         watched = self._watched_slots()
         for alert in list(self.world.alerts.values()):
             if (alert.subject.id, alert.rule) not in watched:
@@ -89,7 +90,7 @@ class Pipeline:
     def sweep(self, now: datetime) -> Changes:
         """What time alone brings about: keys and providers that have fallen silent."""
         changes = Changes()
-        for transition in self._providers.recovered(now):
+        for transition in self._providers.recovered(self._watching_since, now):
             self._announcer.apply(transition, changes)
         self._announcer.remind(now, changes)
         for live in self.world.keys.values():
@@ -113,6 +114,7 @@ class Pipeline:
     def clock_stepped(self, by: timedelta, now: datetime) -> Changes:
         """The wall clock was set by *by*: what was measured before must not count as silence."""
         changes = Changes()
+        self._announcer.clock_set(now, changes)
         self._watching_since = now
         for live in self.world.keys.values():
             state = live.state
@@ -299,9 +301,11 @@ class Pipeline:
         if self._providers.speaks_for(live, rule.after, now):
             return
         slot = _key_slot(live, rule)
-        verdict = rule.judge(self._key_view(live, slot, now))
+        view = self._key_view(live, slot, now)
+        verdict = rule.judge(view)
         if verdict.state is State.BREACH and self.world.alert(slot) is None:
-            outage = self._providers.outage(live, rule, verdict, now, self._announcer.next_alert_id)
+            next_id = self._announcer.next_alert_id
+            outage = self._providers.outage(live, rule, view, verdict, next_id)
             if outage is not None:
                 self._announcer.apply(outage, changes)
                 return

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    NETWORK,
     Ack,
     Alert,
     KeyState,
@@ -314,8 +315,11 @@ def concerns(subject: Subject, key: WatchedKey) -> bool:
 
 
 def subjects(key: WatchedKey) -> set[str]:
-    """The ids of the key, of the account it draws on, and of what fails together with it."""
-    return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
+    """The ids of the key, of the account it draws on, of what fails together with it, and of the
+    network that all keys share.
+    """
+    site = Subject(key.origin or key.provider)
+    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:

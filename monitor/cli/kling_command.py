@@ -295,9 +295,8 @@ def _password(key: UseapiKey, email: str, file: Path | None) -> str:
         if same and linked.password is not None:
             return linked.password.get_secret_value()
     if not sys.stdin.isatty():
-        raise click.UsageError(
-            f"There is no password: give --password-file, set {PASSWORD_VARIABLE}, or use a terminal."
-        )
+        ways = f"give --password-file, set {PASSWORD_VARIABLE}, or use a terminal"
+        raise click.UsageError(f"There is no password of {email}: {ways}.")
     prompted: str = click.prompt(f"Password of {email} at Kling", hide_input=True, err=True)
     return prompted
 

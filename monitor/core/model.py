@@ -191,7 +191,10 @@ Observation = Reading | Failure
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty)."""
+    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty).
+
+    With nothing at all it is :data:`NETWORK`.
+    """
 
     provider: str
     account: str = ""
@@ -204,7 +207,7 @@ class Subject:
             return f"key:{self.key}"
         if self.account:
             return f"account:{self.provider}/{self.account}"
-        return f"provider:{self.provider}"
+        return f"provider:{self.provider}" if self.provider else "network"
 
     @property
     def label(self) -> str:
@@ -213,7 +216,11 @@ class Subject:
             return self.key
         if self.account:
             return f"account {self.account}"
-        return f"provider {self.provider}"
+        return f"provider {self.provider}" if self.provider else "this host's network"
+
+
+NETWORK = Subject("")
+"""This host's own network, by which all providers are reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +300,8 @@ class Facts:
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
     ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
-    has fired within the last hour; 0 for one that does not flap.
+    has fired within the last hour; 0 for one that does not flap.  ``only_site``: no other provider
+    is watched, so that its outage cannot be told from the loss of this host's network.
     """
 
     balance: Decimal | None = None
@@ -309,6 +317,7 @@ class Facts:
     keys: tuple[str, ...] = ()
     top_up_url: str = ""
     fired: int = 0
+    only_site: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,8 +421,11 @@ class Silence:
         )
 
     def active(self, now: datetime) -> bool:
-        """Whether it holds at *now*."""
-        return self.created_at <= now < (self.ended_at or self.until)
+        """Whether it holds at *now*, the present.
+
+        It holds from its creation, whatever time that was by a clock that was set back since.
+        """
+        return self.ended_at is None and now < self.until
 
     def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
         """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.

@@ -272,6 +272,7 @@ _FACTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "keys": (list, tuple),
     "top_up_url": (str, str),
     "fired": (int, int),
+    "only_site": (bool, bool),
 }
 """How each field of :class:`Facts` enters JSON and comes back; a test keeps it complete."""
 

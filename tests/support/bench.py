@@ -33,10 +33,20 @@ class Channel:
     name: str = "ops"
     severities: tuple[Severity, ...] = tuple(Severity)
     keys: tuple[str, ...] = ("*",)
+    accounts: tuple[str, ...] = ("*",)
+    providers: tuple[str, ...] = ("*",)
+    rules: tuple[str, ...] = ("*",)
     quiet: QuietHours | None = None
 
     def why_not(self, severity: Severity, concern: Concern) -> str:
-        return Filters(severities=self.severities, keys=self.keys).why_not(severity, concern)
+        filters = Filters(
+            severities=self.severities,
+            keys=self.keys,
+            accounts=self.accounts,
+            providers=self.providers,
+            rules=self.rules,
+        )
+        return filters.why_not(severity, concern)
 
     def held_until(self, severity: Severity, now: datetime) -> datetime | None:
         return self.quiet.until(severity, now) if self.quiet else None

@@ -30,6 +30,7 @@ INFO = ProviderInfo(
     top_up_url="https://useapi.net/docs/subscription",
     documentation="https://useapi.net/docs/account-management/get-account",
     confidence="documented",
+    environment=("USEAPI_TOKEN",),
     notes=(
         "meters are named after the service and a short digest of the account, or by linked",
         "a linked account whose login is broken is an alert of its own; the others are read on",

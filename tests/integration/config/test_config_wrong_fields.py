@@ -55,6 +55,14 @@ TEMPLATE: dict[str, Any] = {
             "unit": "USD",
             "method": "POST",
             "failures": [{"status": 404, "reason": "not_found"}],
+            "lookup": [{"url": "https://api.example.com/me", "take": {"id": "id"}}],
+        },
+        {
+            "name": "pool",
+            "provider": "json",
+            "key": "sk",
+            "url": "https://api.example.com",
+            "meters": [{"balance": "data", "unit": "USD"}],
         },
         {
             "name": "tools",
@@ -93,6 +101,8 @@ def with_wrong(path: str, value: Any = NONSENSE) -> dict[str, Any]:
 def _takes(entry: dict[str, Any], name: str) -> bool:
     if name in USEAPI_FIELDS:
         return entry.get("provider") == "useapi"
+    if name == "meters":
+        return name in entry
     return entry.get("provider") == "json" or name in {"name", "key"}
 
 

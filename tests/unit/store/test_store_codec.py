@@ -101,6 +101,7 @@ def test_every_fact_is_kept() -> None:
         keys=("a", "b"),
         top_up_url="https://example.com",
         fired=5,
+        only_site=True,
     )
     assert all(getattr(everything, field.name) for field in fields(Facts))
     assert repr(codec.decode_facts(codec.encode_facts(everything))) == repr(everything)
