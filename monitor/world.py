@@ -22,6 +22,7 @@ from monitor.core.model import (
     Silence,
     Subject,
 )
+from monitor.core.renewals import Renewal
 from monitor.core.rules import Rules
 from monitor.providers import KeySettings
 from monitor.store.base import Snapshot
@@ -91,7 +92,8 @@ class LiveKey:
 @dataclass(slots=True)
 class World:
     """All watched keys by name, ledgers by (subject id, meter), open alerts by slot; the silences
-    that may still hold, and the acknowledgements of open alerts by their id.
+    that may still hold, the acknowledgements of open alerts by their id, and the last renewal of
+    each login by (key, meter).
     """
 
     keys: dict[str, LiveKey] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class World:
     alerts: dict[tuple[str, str, str], Alert] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     acks: dict[int, Ack] = field(default_factory=dict)
+    renewals: dict[tuple[str, str], Renewal] = field(default_factory=dict)
 
     def ledger(self, watched: WatchedKey, meter: str) -> LedgerState | None:
         """The ledger that a key's meter is entered into."""
@@ -137,6 +140,7 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
         alerts={alert.slot: alert for alert in snapshot.alerts},
         silences=snapshot.silences,
         acks={ack.alert_id: ack for ack in snapshot.acks},
+        renewals={(renewal.key, renewal.meter): renewal for renewal in snapshot.renewals},
     )
     stored = {key.name: key for key in snapshot.keys}
     runs = {(run.key, run.meter): run for run in snapshot.runs}

@@ -76,7 +76,8 @@ def _password_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--password-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help=f"File with the password; else ${PASSWORD_VARIABLE}, or a prompt.",
+        help="File with the password; else that of the configuration, "
+        f"{PASSWORD_VARIABLE} or a prompt.",
     )(function)
 
 
@@ -85,7 +86,7 @@ def _password_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command(
     epilog="\b\nExamples:\n  credit-monitor kling accounts\n"
-    "  credit-monitor kling accounts --format json | jq '.[] | {email, points, state}'"
+    "  credit-monitor kling accounts --format json | jq '.[] | {email, state}'"
 )
 @_key_option
 @format_option("table", "json")
@@ -162,7 +163,8 @@ def _end(found: Found | None) -> datetime | None:
 
 @command.command(
     epilog="\b\nExamples:\n  credit-monitor kling add anna@studio.example\n"
-    "  credit-monitor kling add anna@studio.example --max-jobs 3 --password-file anna.password"
+    "  credit-monitor kling add anna@studio.example --max-jobs 3 \\\n"
+    "      --password-file anna.password"
 )
 @click.argument("email")
 @click.option(
@@ -211,12 +213,13 @@ def renew(
 ) -> None:
     """Log in again to linked accounts: those named, else all that are broken or end in a day.
 
-    The password comes from the configuration (linked), else as for add. Exits with 1 if a login
-    did not work.
+    A linked account keeps its number of jobs. Exits with 1 if a login did not work.
     """
     key = _chosen(key_name)
     found = _run(lambda http: _read(key.build(), http))
     chosen = [_named(name, found) for name in who] or _needing(found)
+    if password_file is not None and len(chosen) > 1:
+        raise click.UsageError("--password-file is the password of one account: name it.")
     results = [_renewed(key, account, password_file) for account in chosen]
     if output_format == "json":
         output.print_json(results)
@@ -282,18 +285,18 @@ def _chosen(name: str | None) -> UseapiKey:
 
 
 def _password(key: UseapiKey, email: str, file: Path | None) -> str:
-    """The password of *email*: from *file*, the environment, the configuration, or a prompt."""
+    """The password of *email*: from *file*, the configuration, the environment, or a prompt."""
     if file is not None:
         try:
             return secrets.read_file(file).value
         except ValueError as error:
             raise click.UsageError(f"--password-file: {error}") from None
-    if given := os.environ.get(PASSWORD_VARIABLE):
-        return given
     for linked in key.linked:
         same = linked.service == "kling" and linked.login.lower() == email.lower()
         if same and linked.password is not None:
             return linked.password.get_secret_value()
+    if given := os.environ.get(PASSWORD_VARIABLE):
+        return given
     if not sys.stdin.isatty():
         ways = f"give --password-file, set {PASSWORD_VARIABLE}, or use a terminal"
         raise click.UsageError(f"There is no password of {email}: {ways}.")

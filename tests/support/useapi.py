@@ -78,6 +78,7 @@ class UseapiServer:
     _open: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
+        self._news = asyncio.Condition()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
@@ -95,6 +96,12 @@ class UseapiServer:
         for email in emails:
             self.accounts[email] = Account(email, **more)
         return self.accounts[emails[-1]]
+
+    async def more_requests(self, count: int, seconds: float = 30) -> None:
+        """Wait until *count* further requests have come."""
+        wanted = len(self.requests) + count
+        async with asyncio.timeout(seconds), self._news:
+            await self._news.wait_for(lambda: len(self.requests) >= wanted)
 
     def paths(self, method: str = "GET") -> list[str]:
         return [path for how, path in self.requests if how == method]
@@ -115,6 +122,8 @@ class UseapiServer:
                 await asyncio.sleep(0.001)
                 answer = await self._answer(head, body)
                 self._now -= 1
+                async with self._news:
+                    self._news.notify_all()
                 writer.write(answer)
                 await writer.drain()
         writer.close()

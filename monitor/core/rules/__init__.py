@@ -9,6 +9,7 @@ from monitor.core.rules.base import KeyView, MeterView, RuleParameters, State, V
 from monitor.core.rules.exhausted import Exhausted
 from monitor.core.rules.low_balance import LowBalance
 from monitor.core.rules.rejected import Rejected
+from monitor.core.rules.renewal import SessionRenewal
 from monitor.core.rules.silent import Silent
 from monitor.core.rules.topped_up import ToppedUp
 
@@ -23,6 +24,7 @@ class Rules(BaseModel):
     rejected: Rejected | None = Rejected()
     silent: Silent | None = Silent()
     topped_up: ToppedUp | None = ToppedUp()
+    renewal: SessionRenewal | None = SessionRenewal()
 
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Rejected",
     "RuleParameters",
     "Rules",
+    "SessionRenewal",
     "Silent",
     "State",
     "ToppedUp",
