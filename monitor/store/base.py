@@ -122,7 +122,8 @@ class Snapshot:
     ``alerts`` are the open ones, ``notifications`` the pending ones with ``events`` they tell,
     ``runs`` the newest sample of each (key, meter), ``outages`` the newest of each key,
     ``silences`` those that nobody has ended (the time of some may have run out, which the store
-    has no clock to tell), ``acks`` those of the open alerts, ``renewals`` the last of each meter.
+    has no clock to tell), ``acks`` those of the open alerts, ``renewals`` the last of each meter,
+    ``recent`` the events of alerts that opened within two hours before the newest, or later.
     """
 
     keys: tuple[StoredKey, ...] = ()
@@ -135,6 +136,7 @@ class Snapshot:
     silences: tuple[Silence, ...] = ()
     acks: tuple[Ack, ...] = ()
     renewals: tuple[Renewal, ...] = ()
+    recent: tuple[Event, ...] = ()
     last_alert_id: int = 0
     last_event_id: int = 0
     last_notification_id: int = 0
