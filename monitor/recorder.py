@@ -205,6 +205,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "keys": lambda k: k.name,
         "forgotten": lambda pair: pair,
         "ledgers": lambda e: (e.subject_id, e.meter),
+        "forecasts": lambda f: (f.subject_id, f.meter),
         "samples": lambda s: (s.key, s.meter, s.at),
         "outages": lambda o: (o.key, o.at),
         "alerts": lambda a: a.id,

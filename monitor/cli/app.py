@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "Show how a key's balance went.",
     "alerts": "List open and past alerts, each with its deliveries.",
     "ack": "Take an alert on: no more reminders for it.",
+    "replay": "Show which alerts there would have been, over history or a CSV.",
     "silence": "Add, list and end silences: no notifications for a while.",
     "report": "Show or send the digest of the last day or week.",
     "notify": "Send a test message, list the outbox, retry dead letters, show who is told.",

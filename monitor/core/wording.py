@@ -92,6 +92,11 @@ def _unit(unit: str, value: Decimal) -> str:
     return unit[:-1] if value == 1 and unit.endswith("s") else unit
 
 
+def three_digits(value: Decimal) -> Decimal:
+    """An estimate to three digits: more would pretend to be exact."""
+    return Decimal(f"{Decimal(f'{value:.3g}'):f}")
+
+
 def percentage(share: Decimal) -> str:
     """A share as people write it: 0.05 is ``5%``."""
     return f"{amount(share * 100)}%"

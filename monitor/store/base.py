@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
+from monitor.core.forecast import ForecastState
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
     Ack,
@@ -62,6 +64,17 @@ class StoredLedger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredForecast:
+    """What was learned of one balance's consumption, up to these totals of its ledger."""
+
+    subject_id: str
+    meter: str
+    consumed_total: Decimal
+    refunded_total: Decimal
+    state: ForecastState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReport:
     """The report of [period_start, period_end) was given to the outbox at ``enqueued_at``.
 
@@ -100,6 +113,7 @@ class Changes:
     keys: list[StoredKey] = field(default_factory=list)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
     ledgers: list[StoredLedger] = field(default_factory=list)
+    forecasts: list[StoredForecast] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
@@ -128,6 +142,7 @@ class Snapshot:
 
     keys: tuple[StoredKey, ...] = ()
     ledgers: tuple[StoredLedger, ...] = ()
+    forecasts: tuple[StoredForecast, ...] = ()
     runs: tuple[Sample, ...] = ()
     outages: tuple[Outage, ...] = ()
     alerts: tuple[Alert, ...] = ()
@@ -171,6 +186,10 @@ class Store(Protocol):
 
     def ledgers(self) -> list[StoredLedger]:
         """All ledgers."""
+        ...
+
+    def forecasts(self) -> list[StoredForecast]:
+        """All that was learned of consumption; what cannot be read is left out."""
         ...
 
     def samples(

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Index,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -21,7 +22,7 @@ from monitor.core.model import Change, Kind, NotificationState, Reason, Severity
 from monitor.core.renewals import Outcome
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
-HEAD = "credit_monitor_0005"
+HEAD = "credit_monitor_0006"
 """The newest migration; a store at it is opened without importing Alembic."""
 
 APPLICATION_ID = 0x43724D6F
@@ -89,6 +90,17 @@ ledgers = Table(
     Column("meter", Words, primary_key=True),
     Column("state", Words, nullable=False),
 )
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("subject_id", Words, primary_key=True),
+    Column("meter", Words, primary_key=True),
+    Column("consumed_total", Amount, nullable=False),
+    Column("refunded_total", Amount, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+"""What was learned of each balance's consumption, up to these totals of its ledger."""
 
 samples = Table(
     "samples",

@@ -35,6 +35,7 @@ def test_what_was_written_is_there_after_opening_again(url: str, open_at: OpenSt
     changes = Changes(
         keys=[recorded.key("studio", recorded.reading("12.50"))],
         ledgers=[recorded.ledger()],
+        forecasts=[recorded.forecast()],
         samples=[recorded.sample("12.50")],
         outages=[recorded.outage()],
         alerts=[recorded.alert(3)],
@@ -49,6 +50,7 @@ def test_what_was_written_is_there_after_opening_again(url: str, open_at: OpenSt
     assert found.load() == Snapshot(
         keys=tuple(changes.keys),
         ledgers=tuple(changes.ledgers),
+        forecasts=tuple(changes.forecasts),
         runs=tuple(changes.samples),
         outages=tuple(changes.outages),
         alerts=tuple(changes.alerts),

@@ -150,6 +150,7 @@ def test_a_store_of_the_first_schema_loses_nothing(url: str, first: Engine) -> N
         "notification_bodies",
         "reports",
         "renewals",
+        "forecasts",
     }
     told = {row["id"]: row.pop("told_at") for row in after["alerts"]}
     assert {row.pop("escalated_at") for row in after["alerts"]} == {None}

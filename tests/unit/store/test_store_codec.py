@@ -105,6 +105,15 @@ def test_every_fact_is_kept() -> None:
         top_up_url="https://example.com",
         fired=5,
         only_site=True,
+        burn=amount,
+        usual=amount,
+        factor=amount,
+        runs_out_at=recorded.NOW,
+        earliest=recorded.NOW,
+        latest=recorded.NOW,
+        expires_at=recorded.NOW,
+        unused=amount,
+        top_up_at=recorded.NOW,
     )
     assert all(getattr(everything, field.name) for field in fields(Facts))
     assert repr(codec.decode_facts(codec.encode_facts(everything))) == repr(everything)

@@ -1,4 +1,4 @@
-"""When the login behind a meter was last renewed by itself."""
+"""Forecasts: what was learned of each balance's consumption."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table; what was consumed before is learned anew."""
     op.create_table(
-        "renewals",
-        sa.Column("key", sa.Text(), nullable=False),
+        "forecasts",
+        sa.Column("subject_id", sa.Text(), nullable=False),
         sa.Column("meter", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("failures", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("key", "meter"),
-        sqlite_with_rowid=False,
+        sa.Column("consumed_total", sa.Text(), nullable=False),
+        sa.Column("refunded_total", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("subject_id", "meter"),
     )
 
 
