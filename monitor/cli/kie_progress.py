@@ -22,7 +22,8 @@ from rich.table import Column
 from monitor.core.wording import count
 from monitor.downloads.outcome import FileOutcome, Listener, Quiet, State
 
-_NAME_WIDTH = 28
+_LONGEST_NAME = 28
+"""Characters of a name beside its bar; a narrow terminal has room for less."""
 
 
 @contextmanager
@@ -38,18 +39,19 @@ def shown_progress(total: int) -> Iterator[Listener]:
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn(
-            "{task.description}",
-            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH + 8),
-        ),
-        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}", table_column=_unbroken()),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+        DownloadColumn(table_column=_unbroken()),
+        TransferSpeedColumn(table_column=_unbroken()),
+        TimeRemainingColumn(compact=True, table_column=_unbroken()),
         console=console,
         transient=True,
         expand=True,
     )
+
+
+def _unbroken() -> Column:
+    return Column(no_wrap=True, overflow="ellipsis")
 
 
 class Bars:
@@ -58,22 +60,26 @@ class Bars:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
         self._total = total
+        self._room = max(10, min(_LONGEST_NAME, progress.console.width // 3))
         self._done = 0
         self._failed = 0
         self._tasks: dict[str, TaskID] = {}
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, int | None] = {}
         self._here: dict[str, int] = {}
         self._all = progress.add_task(self._title(), total=None)
 
     def started(self, url: str, name: str, offset: int, size: int | None) -> None:
         """The file comes in, from *offset* on; what came before a new beginning is taken back."""
         self._progress.reset(
-            self._task(url), completed=offset, total=size, description=escape(_cut(name))
+            self._task(url),
+            completed=offset,
+            total=size,
+            description=escape(_cut(name, self._room)),
         )
         self._progress.advance(self._all, offset - self._here.get(url, 0))
         self._here[url] = offset
-        self._sizes[url] = size or 0
-        self._progress.update(self._all, total=sum(self._sizes.values()) or None)
+        self._sizes[url] = size
+        self._tell_all()
 
     def advanced(self, url: str, count: int) -> None:
         """*count* more bytes are written."""
@@ -83,7 +89,9 @@ class Bars:
 
     def waiting(self, url: str, detail: str) -> None:
         """The file waits for its next attempt."""
-        self._progress.update(self._task(url), description=escape(_cut(f"… {detail}")))
+        words = f"… {detail}"
+        text = words if len(words) <= self._room else f"{words[: self._room - 1]}…"
+        self._progress.update(self._task(url), description=escape(text))
 
     def finished(self, url: str, outcome: FileOutcome) -> None:
         """The file is done with: its bar goes away."""
@@ -91,7 +99,14 @@ class Bars:
         self._failed += outcome.state is State.FAILED
         if (task := self._tasks.pop(url, None)) is not None:
             self._progress.remove_task(task)
-        self._progress.update(self._all, description=self._title())
+        self._sizes[url] = self._here.get(url, 0)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """The bar of all, which has an end only once the size of every file is known."""
+        known = len(self._sizes) == self._total and None not in self._sizes.values()
+        total = sum(size or 0 for size in self._sizes.values()) if known else None
+        self._progress.update(self._all, description=self._title(), total=total)
 
     def _task(self, url: str) -> TaskID:
         if url not in self._tasks:
@@ -103,9 +118,9 @@ class Bars:
         return f"{self._done} of {count(self._total, 'file')}{failed}"
 
 
-def _cut(text: str) -> str:
-    """*text* within the room for a name, its end kept: names often differ only there."""
-    if len(text) <= _NAME_WIDTH:
+def _cut(text: str, room: int) -> str:
+    """*text* within *room* characters, its end kept: names often differ only there."""
+    if len(text) <= room:
         return text
-    half = _NAME_WIDTH // 2
+    half = room // 2
     return f"{text[: half - 1]}…{text[-half:]}"

@@ -15,7 +15,7 @@ import click
 
 from monitor.core import wording
 from monitor.core.advice import reason_text
-from monitor.core.model import Ack, Reason
+from monitor.core.model import Ack, Reason, Silence
 from monitor.jsonable import to_json
 from monitor.queries import STATE_OK, STATE_UNKNOWN
 
@@ -175,11 +175,22 @@ def acknowledged(ack: Ack | None, now: datetime) -> str:
     return f"{ack.by or 'somebody'}, {ago(ack.at, now)}{reason}"
 
 
+def silenced(silence: Silence | None, now: datetime) -> str:
+    """By whom an alert is kept quiet, for how long and why: ``4 h left, anna: top-up ordered``."""
+    if silence is None:
+        return NOTHING
+    by = f", {silence.by}" if silence.by else ""
+    return f"{wording.span(silence.until - now)} left{by}: {silence.reason}"
+
+
 def state(word: str, detail: str = "") -> str:
-    """A key's state in words: ``ok``, ``not polled yet``, or why it gives no reading."""
+    """A key's state in words, with the *detail* of why it gives no reading."""
+    short = short_state(word, detail)
+    return f"{short}: {detail}" if detail and word not in (STATE_UNKNOWN, STATE_OK) else short
+
+
+def short_state(word: str, detail: str = "") -> str:
+    """``ok``, ``not polled yet``, or why a key gives no reading: by its cause where one is told."""
     if word == STATE_UNKNOWN:
         return "not polled yet"
-    if word == STATE_OK:
-        return word
-    short = reason_text(Reason(word), detail).short
-    return f"{short}: {detail}" if detail else short
+    return word if word == STATE_OK else reason_text(Reason(word), detail).short

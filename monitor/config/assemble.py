@@ -26,6 +26,7 @@ from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
 from monitor.providers import AnyKey
 from monitor.providers.base import KeySettings
+from monitor.providers.catalog import usual_interval
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}", re.ASCII)
 _TIMES = frozenset({"interval", "timeout"})
@@ -35,7 +36,6 @@ _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
 _HEARTBEAT = TypeAdapter(Heartbeat)
 _SETTINGS = TypeAdapter(Settings)
-_SENT = frozenset({"url", "headers", "body", "auth"})
 _SECRETS = (("keys", "key"), ("channels", "url"), ("heartbeat", "url"))
 _DEFAULT_PROVIDER = "kie"
 
@@ -128,7 +128,11 @@ class Assembly:
         values = (
             entry.get(name) for section, name in _SECRETS for _, entry in self._mappings(section)
         )
-        texts = (each for each in values if isinstance(each, str) and each not in CONSOLE_URLS)
+        linked = (entry.get("linked") for _, entry in self._mappings("keys"))
+        accounts = (a for each in linked if isinstance(each, list) for a in each)
+        passwords = (a.get("password") for a in accounts if isinstance(a, dict))
+        found = (*values, *passwords)
+        texts = (each for each in found if isinstance(each, str) and each not in CONSOLE_URLS)
         return any(not isinstance(each, FromEnvironment) for each in texts)
 
     def _common(self) -> _Common:
@@ -147,7 +151,7 @@ class Assembly:
             entry["rules"] = common.known.get(own, entry["rules"])
             key = self._validated(_KEY, entry, path)
             if key is not None:
-                keys[position] = key.with_secrets(_secrets_sent(written))
+                keys[position] = key.with_secrets(_secrets_sent(written, key.sent_fields))
                 common.known[own] = key.rules
         return keys
 
@@ -155,14 +159,26 @@ class Assembly:
         """The entry as written, over what it takes from the defaults."""
         entry = {
             "provider": _DEFAULT_PROVIDER,
-            "interval": common.defaults.interval,
+            "interval": max(common.defaults.interval, usual_interval(written.get("provider"))),
             "timeout": common.defaults.timeout,
             **written,
         }
         own_rules = merged(common.written, switched(written.get("rules", {})))
         entry["rules"] = own_rules if "rules" in written else common.rules
         self._credentials.resolve(entry, "key", path)
+        if isinstance(entry.get("linked"), list):
+            entry["linked"] = self._logins(entry["linked"], (*path, "linked"))
         return entry
+
+    def _logins(self, written: list[Any], path: Path) -> list[Any]:
+        """Linked accounts with their passwords, wherever these are."""
+        found = []
+        for position, each in enumerate(written):
+            account = dict(each) if isinstance(each, dict) else each
+            if isinstance(account, dict):
+                self._credentials.resolve(account, "password", (*path, position))
+            found.append(account)
+        return found
 
     def _channels(self) -> dict[int, ChannelSettings]:
         """The channels that are valid by themselves, by their position."""
@@ -296,9 +312,9 @@ class Assembly:
         }
 
 
-def _secrets_sent(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """What variables stood for in what is sent to the provider, beside the credential."""
-    sent = {name: entry[name] for name in _SENT & entry.keys()}
+def _secrets_sent(entry: Mapping[str, Any], fields: frozenset[str]) -> tuple[str, ...]:
+    """What variables stood for in the *fields* that are sent to the provider."""
+    sent = {name: entry[name] for name in fields & entry.keys()}
     return tuple(value for _, text in _expanded(sent, ()) for value in text.values)
 
 

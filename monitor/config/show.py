@@ -14,6 +14,8 @@ from pydantic import BaseModel, SecretStr
 from monitor.config.models import Settings
 from monitor.config.problems import Path
 from monitor.core.fields import Threshold, format_duration
+from monitor.core.rules import Rules
+from monitor.providers.expressions import Expression
 
 HIDDEN = "***"
 
@@ -75,7 +77,7 @@ def _shown_fields(model: BaseModel, path: Path, hidden: frozenset[Path]) -> dict
     return shown
 
 
-_SWITCHED = frozenset({"web", "low_balance", "exhausted", "rejected", "silent", "topped_up"})
+_SWITCHED = frozenset({"web", *Rules.model_fields})
 """Where nothing means that it was switched off."""
 
 
@@ -104,7 +106,7 @@ def _shown_scalar(value: Any, *, hidden: bool) -> Any:
         return str(value.value)
     if isinstance(value, str):
         return HIDDEN if hidden else str(value)
-    return value
+    return value.text if isinstance(value, Expression) else value
 
 
 def _shown_store(url: str) -> str:

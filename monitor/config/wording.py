@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
-from monitor.config.later import is_later
 from monitor.config.problems import Findings, Path
 from monitor.config.secrets import FromEnvironment
 from monitor.providers.base import Name
@@ -67,8 +66,6 @@ def report(
 
 
 def _unknown(path: Path, fields: Callable[[Path], Iterable[str]]) -> str:
-    if is_later(path):
-        return "is not in this version yet"
     return f"unknown field{suggestion(str(path[-1]), fields(path[:-1]))}"
 
 
@@ -129,7 +126,7 @@ def _explain(error: ErrorDetails, value: Any) -> str:
     if kind == "value_error":
         return _own_words(str(context["error"]), value)
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        return _choice(context, value)
+        return _choice(kind, context, value)
     if kind == "string_type":
         quotes = "; put it in quotes" if isinstance(value, bool | int | Decimal) else ""
         return f"must be a text{quotes}"
@@ -150,10 +147,12 @@ def _own_words(message: str, value: Any) -> str:
     return message
 
 
-def _choice(context: Mapping[str, Any], value: Any) -> str:
+def _choice(kind: str, context: Mapping[str, Any], value: Any) -> str:
     expected = str(context.get("expected") or context.get("expected_tags"))
     words = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
     hint = suggestion(value, words) if isinstance(value, str) else ""
+    if kind == "union_tag_invalid":  # too many to name
+        return f"is no provider (credit-monitor providers lists them){hint}"
     return f"must be one of {', '.join(words)}{hint}"
 
 

@@ -6,12 +6,11 @@ broken answer cannot become a balance anywhere further down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 DEFAULT_METER = "balance"
 """Name of the meter of a key that has only one."""
@@ -118,12 +117,13 @@ class MeterReading:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterFailure:
     """One meter that gave no reading although its key works, as when one of several linked accounts
-    is logged out; ``detail`` as in :class:`Failure`.
+    is logged out; the other fields are as in :class:`Failure`.
     """
 
     meter: str
     reason: Reason
     detail: str = ""
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +144,11 @@ class Reading:
         names = self.names
         if len(names) > 1 and len(set(names)) < len(names):
             raise ValueError("a reading has each meter once")
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """The longest wait that the provider asked for of any meter."""
+        return max((f.retry_after for f in self.failures if f.retry_after), default=None)
 
     @property
     def names(self) -> list[str]:
@@ -275,7 +280,9 @@ class Why(StrEnum):
     UNWATCHED = "unwatched"  # key or rule left the configuration
     REPEAT = "repeat"  # the time of a reminder has come
     SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
+    UNCOVERED = "uncovered"  # the alert that told the same story is over, and this one is not
     UNANSWERED = "unanswered"  # nobody acknowledged it in time
+    SETTLED = "settled"  # it came and went, and has now stayed the same for a while
 
 
 class Suppression(StrEnum):
@@ -283,7 +290,9 @@ class Suppression(StrEnum):
 
     SILENCED = "silenced"
     INHIBITED = "inhibited"  # another alert tells the same story
+    FLAPPING = "flapping"  # it comes and goes; told when it has settled
     QUIET = "quiet"  # held until the channel's quiet hours end
+    PASSED = "passed"  # over before what was held back could be told
     LIMITED = "limited"  # the channel had its fill for this hour
 
 
@@ -293,9 +302,14 @@ class Facts:
 
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
-    ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
-    has fired within the last hour; 0 for one that does not flap.  ``only_site``: no other provider
-    is watched, so that its outage cannot be told from the loss of this host's network.
+    ``last_reading_at`` when the balance was last known.  ``burn`` is the consumption per hour,
+    ``usual`` the normal one of this hour and ``factor`` how many times that it is;
+    ``runs_out_at`` is when the balance is expected to be used up, four of five times between
+    ``earliest`` and ``latest``; ``expires_at`` is when it is lost and ``unused`` what will be left
+    of it then; ``top_up_at`` is when the next top-up is expected.  ``fired`` is how often an alert
+    that flaps has fired within the last hour; 0 for one that does not flap.  ``only_site``: no
+    other provider is watched, so that its outage cannot be told from the loss of this host's
+    network.
     """
 
     balance: Decimal | None = None
@@ -312,6 +326,15 @@ class Facts:
     top_up_url: str = ""
     fired: int = 0
     only_site: bool = False
+    burn: Decimal | None = None
+    usual: Decimal | None = None
+    factor: Decimal | None = None
+    runs_out_at: datetime | None = None
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    expires_at: datetime | None = None
+    unused: Decimal | None = None
+    top_up_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,25 +444,14 @@ class Silence:
         """
         return self.ended_at is None and now < self.until
 
-    def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
-        """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.
-
-        An alert that speaks for several keys is silenced only if all of them are.
-        """
-        return (
-            fnmatchcase(rule, self.rules)
-            and fnmatchcase(subject.provider, self.providers)
-            and fnmatchcase(subject.account, self.accounts)
-            and all(fnmatchcase(name, self.keys) for name in key_names or [subject.key])
-        )
-
 
 class NotificationState(StrEnum):
-    """Where a notification is in the outbox."""
+    """Where a notification is in the outbox; what is ``dropped`` was over before its time."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Protocol, Self, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
 
@@ -43,7 +43,9 @@ class ProviderInfo:
     """What ``credit-monitor providers`` tells about one provider.
 
     ``confidence`` is ``documented``, ``seen in client code``, ``unconfirmed`` or ``yours`` (the
-    configuration describes the endpoint).
+    configuration describes the endpoint).  Without ``shows_balance`` it is a key check only.
+    ``environment`` are the usual variables of its keys, ``interval`` the shortest sensible time
+    between polls, which is the default; ``example`` has what a key needs beside its credential.
     """
 
     name: str
@@ -56,6 +58,11 @@ class ProviderInfo:
     documentation: str
     confidence: str
     notes: tuple[str, ...] = ()
+    group: str = "coded"
+    shows_balance: bool = True
+    environment: tuple[str, ...] = ()
+    interval: timedelta = timedelta(minutes=5)
+    example: tuple[tuple[str, str], ...] = ()
 
 
 class PollError(Exception):
@@ -87,6 +94,23 @@ class Provider(Protocol):
         None at all means that the key works at a provider without a readable balance.  A failure
         among them is that of one meter, while the others could be read.
         """
+        ...
+
+
+_SENT_FIELDS = frozenset({"url", "headers", "body", "auth", "lookup"})
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A provider that can log in again to accounts behind its key."""
+
+    @property
+    def renewable(self) -> frozenset[str]:
+        """The meters whose login may be renewed without asking anybody."""
+        ...
+
+    async def renew(self, http: HttpClient, meter: str) -> None:
+        """Log in again to the account behind *meter*; raises :class:`PollError` only."""
         ...
 
 
@@ -127,6 +151,11 @@ class KeySettings(BaseModel):
     def sent(self) -> tuple[str, ...]:
         """What variables stood for in the url, headers and body: as secret as the credential."""
         return self._sent
+
+    @property
+    def sent_fields(self) -> frozenset[str]:
+        """The fields that are sent to the provider beside the credential."""
+        return _SENT_FIELDS
 
     @property
     def secrets(self) -> tuple[str, ...]:

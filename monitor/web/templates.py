@@ -11,8 +11,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monitor.core import wording
-from monitor.core.advice import REASON_TEXTS
-from monitor.core.model import Alert, Change, Event, NotificationState, Reason, Why
+from monitor.core.advice import reason_text
+from monitor.core.messages import decode
+from monitor.core.model import (
+    Alert,
+    Change,
+    Event,
+    Notification,
+    NotificationState,
+    Reason,
+    Why,
+)
 from monitor.core.stories import tell
 from monitor.jsonable import iso
 from monitor.queries import STATE_OK, STATE_UNKNOWN
@@ -40,6 +49,7 @@ class Templates:
             alert_name=_alert_name,
             change=_change,
             telling=_telling,
+            title=_title,
             delivery=_delivery,
             suppression=wording.SUPPRESSIONS.__getitem__,
             rule=_rule,
@@ -68,12 +78,17 @@ def _day(at: datetime) -> Markup:
     return Markup('<time datetime="{0}">{1}</time>').format(iso(at), wording.clock(at, UTC))
 
 
-def _state(state: str) -> str:
+def _state(state: str, detail: str = "") -> str:
     if state == STATE_OK:
         return "ok"
     if state == STATE_UNKNOWN:
         return "not polled yet"
-    return REASON_TEXTS[Reason(state)].short
+    return reason_text(Reason(state), detail).short
+
+
+def _title(notification: Notification) -> str:
+    """The title of a notification that is a whole message: a report, or a mirror's record."""
+    return decode(notification.body).title
 
 
 def _rule(name: str) -> str:
@@ -115,6 +130,7 @@ _DELIVERIES = {
     NotificationState.PENDING: "waiting",
     NotificationState.DELIVERED: "delivered",
     NotificationState.DEAD: "not delivered, given up",
+    NotificationState.DROPPED: "not sent, over before its time",
 }
 
 

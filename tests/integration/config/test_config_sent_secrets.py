@@ -23,6 +23,10 @@ PLACES = {
     " body: {list: [1, {token: 'pre-${K}-post'}]}",
     "the prefix of auth": "provider: json, balance: data, unit: USD, url: 'https://x.example/',"
     " auth: {header: X-Key, prefix: '${K}:'}",
+    "the url of a look-up": "provider: json, balance: data, unit: USD, url: 'https://x.example/',"
+    " lookup: [{url: 'https://x.example/${K}', take: {a: a}}]",
+    "the url of a key of the catalog": "provider: deepseek, url: 'https://x.example/${K}'",
+    "a setting of a key of the catalog": "provider: creatify, api_id: '${K}'",
     "the url of a kie key": "provider: kie, url: 'https://x.example/${K}'",
     "the url of a simulated key": "provider: simulated, url: 'http://127.0.0.1:9/${K}'",
 }
@@ -83,7 +87,7 @@ def test_an_amount_in_a_body_is_sent_as_it_is_written(tmp_path: Path) -> None:
         ' body: {price: 0.10, list: [1, 0.1234567890123456789, 1e-7, null, true, "é", {}], k: ${K}}'
     )
     provider: Any = settings(tmp_path, entry).keys[0].build()
-    assert provider.request.body == (
+    assert provider.request().body == (
         b'{"price": 0.10, "list": [1, 0.1234567890123456789, 1E-7, null, true, "\\u00e9", {}],'
         b' "k": "' + SECRET.encode() + b'"}'
     )

@@ -7,11 +7,13 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from support.file_host import SOURCE, FileHost, Mood, pattern
 
-from monitor.downloads.outcome import FileOutcome, State
+from monitor.downloads.outcome import FileError, FileOutcome, State
+from monitor.downloads.transfer import Rules, check_address
 
 Save = Callable[..., Awaitable[list[FileOutcome]]]
 BODY = pattern(300_000)
@@ -373,6 +375,33 @@ async def test_a_run_killed_between_publishing_and_tidying_up_loses_nothing(
     assert out(tmp_path) == {"a.mp4": BODY}
 
 
+async def test_a_part_that_was_published_already_is_not_emptied_with_it(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, CUT, Mood(ignore_range=True, cut=10), ETag=TAG)
+    await save(url, retries=0)
+    [part] = (tmp_path / "out" / ".credit-monitor").glob("*.part")
+    part.write_bytes(BODY)
+    (tmp_path / "out" / "a.mp4").hardlink_to(part)
+
+    [outcome] = await save(url, retries=0)
+
+    assert outcome.state is State.FAILED
+    assert out(tmp_path) == {"a.mp4": BODY}
+
+
+async def test_cuts_that_bring_the_file_on_use_up_no_patience(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, *[Mood(cut=70_000)] * 4, ETag=TAG)
+    slow = host.add("b.mp4", BODY, *[Mood(cut=1000)] * 4, ETag=TAG)
+
+    good, given_up = await save(url, slow, retries=1)
+
+    assert good.state is State.SAVED
+    assert (given_up.state, given_up.partial) == (State.FAILED, 2000)
+
+
 async def test_a_complete_part_needs_no_byte_more(
     host: FileHost, save: Save, tmp_path: Path
 ) -> None:
@@ -403,6 +432,18 @@ async def test_a_part_without_a_readable_note_is_begun_again(
     assert out(tmp_path) == {"a.mp4": BODY}
 
 
+async def test_a_host_that_falls_silent_is_asked_again(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, Mood(hang=True), Mood(stall=100_000), ETag=TAG)
+
+    [outcome] = await save(url, patience=0.2)
+
+    assert outcome.state is State.SAVED
+    assert [s.headers.get("range") for s in host.gets()] == [None, None, "bytes=100000-"]
+    assert out(tmp_path) == {"a.mp4": BODY}
+
+
 async def test_redirects_are_followed_within_limits_and_without_the_key(
     host: FileHost, save: Save, tmp_path: Path
 ) -> None:
@@ -413,13 +454,15 @@ async def test_redirects_are_followed_within_limits_and_without_the_key(
         "loop.mp4", b"", *[Mood(status=302, headers={"Location": "/d/loop.mp4"})] * 9
     )
     nowhere = host.add("none.mp4", b"", Mood(status=302))
+    file = host.add("f.mp4", b"", Mood(status=302, headers={"Location": "file:///etc/passwd"}))
 
-    found, endless, lost = await save(good, looping, nowhere)
+    found, endless, lost, forbidden = await save(good, looping, nowhere, file)
 
     assert found.state is State.SAVED
     assert out(tmp_path) == {"a.mp4": BODY}
     assert endless.detail == "the file host redirects more than 5 times"
-    assert lost.state is State.FAILED
+    assert lost.detail == "the file host redirects to no address"
+    assert forbidden.detail == "the link cannot be used"
     assert all("authorization" not in seen.headers for seen in host.gets())
 
 
@@ -444,6 +487,30 @@ async def test_a_link_of_a_public_service_leads_only_to_public_hosts_with_tls(
 
     assert (outcome.state, outcome.detail) == (State.FAILED, detail)
     assert host.gets() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "rules", "problem"),
+    [
+        ("https://files.example.com/a", Rules(0), ""),
+        ("http://files.example.com/a", Rules(0, "files.example.com"), ""),
+        ("http://files.example.com/a", Rules(0, "example.com"), "the link is without TLS"),
+        ("http://localhost/a", Rules(0, "localhost"), "the link points into this network"),
+        ("http://127.0.0.1/a", Rules(0, local=True), ""),
+        ("http://10.0.0.8/a", Rules(0, local=True), "the link is without TLS"),
+        ("https://10.0.0.8/a", Rules(0, local=True), ""),
+        ("https://[fd00::1]/a", Rules(0), "the link points into this network"),
+        ("https://files.example.com/a b", Rules(0), "the link cannot be used"),
+        ("javascript:alert(1)", Rules(0), "the link cannot be used"),
+    ],
+)
+def test_a_file_may_be_at(address: str, rules: Rules, problem: str) -> None:
+    try:
+        check_address(address, rules)
+        found = ""
+    except FileError as error:
+        found = error.detail
+    assert found == problem
 
 
 async def test_no_more_files_come_at_a_time_than_asked_for(host: FileHost, save: Save) -> None:
@@ -486,16 +553,30 @@ async def test_a_file_of_somebody_else_fails_alone_and_without_another_attempt(
 
 
 async def test_a_busy_api_is_asked_again(host: FileHost, save: Save) -> None:
-    host.link_moods = [
-        {"code": 429, "msg": "Too many"},
-        {"code": 500, "msg": "Server error"},
-        {"code": 455, "msg": "maintenance"},
-    ]
+    host.link_moods = [{"code": 429, "msg": "Too many"}, {"code": 500, "msg": "Server error"}]
 
     [outcome] = await save(host.add("a.png", BODY), retries=2)
 
-    assert (outcome.state, outcome.reason) == (State.FAILED, "maintenance")
-    assert len(host.seen) == 3
+    assert outcome.state is State.SAVED
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "states"),
+    [
+        pytest.param(500, 4, [State.FAILED, State.FAILED], id="an error may be about one file"),
+        pytest.param(429, 2, [State.FAILED, State.STOPPED], id="a busy API is busy for all"),
+        pytest.param(455, 1, [State.FAILED, State.STOPPED], id="so is one in maintenance"),
+    ],
+)
+async def test_an_api_that_stays_away_is_not_asked_for_every_file(
+    host: FileHost, save: Save, code: int, asked: int, states: list[State]
+) -> None:
+    host.link_moods = [{"code": code, "msg": "later"}] * 9
+
+    outcomes = await save(host.add("a.png", BODY), host.add("b.png", BODY), retries=1, parallel=1)
+
+    assert [outcome.state for outcome in outcomes] == states
+    assert len(host.seen) == asked
 
 
 async def test_tokens_in_urls_are_neither_told_nor_stored(
@@ -537,3 +618,42 @@ async def test_the_manifest_tells_what_each_file_is(
     entry = json.loads(line)
     assert entry["url"] == SOURCE + "a.png"
     assert entry["sha256"] == hashlib.sha256(BODY).hexdigest()
+
+
+async def test_whatever_a_host_does_a_saved_file_is_one_it_had(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    chance = Random(20261121)
+    for number in range(15):
+        versions = [pattern(chance.randrange(1, 200_000), seed) for seed in range(2)]
+        name = f"{number}.bin"
+        for version in versions:
+            headers = chance.choice([{}, {"ETag": f'"{len(version)}"'}, {"ETag": 'W/"same"'}])
+            url = host.add(name, version, *(_mood(chance) for _ in range(4)), **headers)
+            host.files[name].chunked = chance.random() < 0.3
+            await save(url, retries=chance.randrange(3), patience=0.2)
+            if chance.random() < 0.2:
+                host.expire_links()
+
+        [outcome] = await save(url, patience=0.2)
+
+        assert outcome.state in (State.SAVED, State.SKIPPED), outcome
+        assert all(content in versions for content in out_of(tmp_path, str(number)))
+    assert left(tmp_path) == []
+
+
+def _mood(chance: Random) -> Mood:
+    return chance.choice(
+        [
+            Mood(),
+            Mood(cut=chance.randrange(150_000)),
+            Mood(cut=chance.randrange(150_000), ignore_range=True),
+            Mood(status=chance.choice([403, 410, 416, 429, 500, 503])),
+            Mood(headers={"Content-Range": f"bytes {chance.randrange(9)}-99/100"}),
+        ]
+    )
+
+
+def out_of(tmp_path: Path, stem: str) -> list[bytes]:
+    """The contents of the files that were named after *stem*, once or twice."""
+    return [b for name, b in out(tmp_path).items() if name.split(".")[0].split("-")[0] == stem]

@@ -216,8 +216,8 @@ TITLES: dict[str, tuple[Sequence[Event], str]] = {
         "WARNING: still silent: studio: no reading for 25 min (no answer in time)",
     ),
     "a reminder of a rule of an older version": (
-        [reminded(event("spike", severity=WARNING))],
-        "WARNING: still open: studio: spike, since 06:00 UTC, 6 h",
+        [reminded(event("bygone", severity=WARNING))],
+        "WARNING: still open: studio: bygone, since 06:00 UTC, 6 h",
     ),
     "a silence that ended over an open alert": (
         [reminded(low(), Why.SILENCE_OVER)],
@@ -244,8 +244,8 @@ TITLES: dict[str, tuple[Sequence[Event], str]] = {
         "CRITICAL: 2 alerts still open: account studio-main, studio",
     ),
     "a rule of an older version speaks by its name": (
-        [event("spike", severity=WARNING)],
-        "WARNING: studio: spike",
+        [event("bygone", severity=WARNING)],
+        "WARNING: studio: bygone",
     ),
 }
 
@@ -302,7 +302,10 @@ FACTS = {
     "what was paid in": (paid(), ("Paid in", "+10,000 credits")),
     "an alert that flaps says how often it fired": (
         low(fired=5),
-        ("Flapping", "fired 5 times within 1 h"),
+        (
+            "Flapping",
+            "fired 5 times within 1 h; told again when it has stayed the same for 15 min",
+        ),
     ),
     "a reminder says since when, not when it was sent": (
         reminded(low()),
@@ -461,6 +464,15 @@ def test_a_top_up_in_a_held_message_is_told_even_if_it_ended_an_alert() -> None:
         held=True,
     )
     assert told.title == "studio topped up: +10,000, now 10,012 credits"
+
+
+def test_an_end_that_settled_takes_along_the_alert_that_began_to_flap() -> None:
+    told = (
+        numbered(3, low(minutes_ago=60, subject=RELAY)),
+        numbered(7, over("low_balance", subject=RELAY)),
+    )
+    assert came_and_went(told) == {3, 7}
+    assert came_and_went(told[::-1][:1]) == frozenset()
 
 
 def test_a_held_message_of_which_nothing_is_left_can_be_left_out() -> None:
