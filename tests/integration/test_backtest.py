@@ -70,7 +70,7 @@ def test_an_account_loses_nothing(mode: str) -> None:
     paid = steady.balances[-1] + sum(steady.net) - (steady.balances[0] + steady.net[0])
     assert paid == pytest.approx(1500 * len(steady.top_ups))
     assert steady.top_ups
-    assert steady.hours_to_empty(288) == pytest.approx(steady.balances[288] / 24, rel=0.03)
+    assert steady.hours_to_empty(288) == pytest.approx(steady.balances[288] / 24, rel=0.1)
     assert steady.hours_to_empty(len(steady.net) - 2) is None
 
 

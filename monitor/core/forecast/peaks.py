@@ -26,7 +26,7 @@ _FLOOR = 0.5
 _RANK = 3
 """The limit begins at the highest peak but three: two leaks of ten days do not hide a third."""
 
-_STRETCH = 0.9
+_STRETCH = 0.7
 """How far above that peak the limit is, in units of its distance from the median peak."""
 
 _MARGIN = 0.1
