@@ -116,7 +116,7 @@ class Daemon:
         self.metrics.config_reload(True, datetime.now(UTC))
         self._reporter = self._make_reporter(store, channels)
         await self._start_web(store)
-        self._start_mirrors(channels)
+        self._start_mirrors(channels, snapshot)
         collector = Collector()
         collector.tidy_up()
         await self._start_polling()
@@ -161,7 +161,8 @@ class Daemon:
             rng=self._rng,
             illustrate=self._illustrate if self.settings.notify.charts else None,
         )
-        self._outbox = Outbox(senders, context)
+        mirrors = [c.name for c in channels if c.alertmanager]
+        self._outbox = Outbox(senders, context, elsewhere=mirrors)
         self._outbox.accept(snapshot.notifications, snapshot.events)
         self._outbox.start()
         self.metrics.watch_outbox(self._undelivered)
@@ -184,7 +185,7 @@ class Daemon:
             record=self._recorder.add,
         )
 
-    def _start_mirrors(self, channels: Sequence[ChannelSettings]) -> None:
+    def _start_mirrors(self, channels: Sequence[ChannelSettings], snapshot: Snapshot) -> None:
         for channel in channels:
             if not channel.alertmanager:
                 continue
@@ -195,10 +196,14 @@ class Daemon:
                 clock=self.clock,
                 timeout=self.settings.notify.timeout.total_seconds(),
                 rng=self._rng,
+                enqueue=self._announcer.enqueue_message,
+                record=self._recorder.add,
                 page=self._page(),
             )
             addresses = [alertmanager_address(u.get_secret_value()) for u in channel.alertmanager]
+            troubles = [n for n in snapshot.notifications if n.channel == channel.name]
             mirror = AlertmanagerMirror(channel.name, addresses, context)
+            mirror.inherit(troubles)
             mirror.start()
             self._mirrors.append(mirror)
             self._on_stop(f"channel {channel.name}", partial(mirror.stop, 2.5))
