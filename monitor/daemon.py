@@ -10,15 +10,17 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
-from monitor.config.models import Settings, Web
+from monitor.config.models import CorruptStore, Settings, Web
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
+from monitor.core.renewals import Renewal
 from monitor.core.wording import count, span
 from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.delivery.context import OutboxContext, OutboxPolicy
@@ -36,8 +38,9 @@ from monitor.poller import Poller
 from monitor.providers.exchange import is_loopback
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
+from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
-from monitor.store import open_store
+from monitor.store import open_or_replace, open_store
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
@@ -95,7 +98,7 @@ class Daemon:
     async def _start(self) -> None:
         settings, now = self.settings, self.clock.now()
         channels = _channels(settings)
-        store = open_store(settings.store.get_secret_value(), lock=True)
+        store, corrupt = _opened(settings)
         self._stack.callback(store.close)
         snapshot = store.load()
         self.world = restore(self.plan.watched, snapshot)
@@ -111,12 +114,16 @@ class Daemon:
         )
         self._pipeline = Pipeline(self.world, announcer, now)
         self._recorder.add(self._pipeline.start(now))
+        if corrupt is not None:
+            log.error("the store was corrupt: it is now %s, and a new one is begun", corrupt)
+            self._recorder.add(self._pipeline.store.replaced(str(corrupt), now))
         providers = sorted({key.provider for key in self.plan.watched})
         self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
         self._reporter = self._make_reporter(store, channels)
         await self._start_web(store)
         self._start_mirrors(channels, snapshot)
+        self._renewer = self._make_renewer()
         collector = Collector()
         collector.tidy_up()
         await self._start_polling()
@@ -184,6 +191,19 @@ class Daemon:
             enqueue=self._announcer.enqueue_message,
             record=self._recorder.add,
         )
+
+    def _make_renewer(self) -> Renewer:
+        context = RenewerContext(
+            world=self.world,
+            http=self._http,
+            record=self._renewal,
+            written=self._written,
+            renewed=self._renewed,
+            clock=self.clock,
+        )
+        renewer = Renewer(self.plan.renewing, context)
+        self._on_stop("renewals", renewer.stop)
+        return renewer
 
     def _start_mirrors(self, channels: Sequence[ChannelSettings], snapshot: Snapshot) -> None:
         for channel in channels:
@@ -295,6 +315,19 @@ class Daemon:
 
     def _observe(self, observation: Observation) -> None:
         self._recorder.add(self._pipeline.observe(observation))
+        self._renewer.consider(observation)
+
+    def _renewal(self, renewal: Renewal) -> None:
+        self._recorder.add(self._pipeline.renewal(renewal))
+
+    def _renewed(self, key: str) -> None:
+        """Its accounts can be read again: whoever is told of the trouble hears so soon."""
+        self._poller.poll_soon(key)
+
+    async def _written(self) -> bool:
+        """Whether all that was decided so far is in the store."""
+        await self._recorder.settled()
+        return not self._recorder.error
 
     def _released(self, changes: Changes) -> None:
         """Changes are recorded: hand new notifications to delivery.
@@ -339,6 +372,8 @@ class Daemon:
             log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
+        behind = timedelta(seconds=self._recorder.behind())
+        self._recorder.add(self._pipeline.store.sweep(self._recorder.error, behind, now))
         self._judged_at = self.clock.monotonic()
 
     async def _adopt(self) -> None:
@@ -456,6 +491,14 @@ def _compose(
 
 def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:
     return recall(text, now, late, timezone)
+
+
+def _opened(settings: Settings) -> tuple[Store, Path | None]:
+    """The store, and where a corrupt one was put if the configuration says so."""
+    url = settings.store.get_secret_value()
+    if settings.corrupt_store is CorruptStore.REPLACE:
+        return open_or_replace(url)
+    return open_store(url, lock=True), None
 
 
 def _entry(web: Web) -> Entry:

@@ -99,6 +99,7 @@ class Poller:
         self._random = random
         self._schedule: Schedule[_Key] = Schedule()
         self._gates: dict[str, Gate[_Key]] = {}
+        self._keys: list[_Key] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: DueTimer | None = None
         self._open = False
@@ -110,6 +111,15 @@ class Poller:
     def in_flight(self) -> int:
         """How many polls run now."""
         return len(self._tasks)
+
+    def poll_soon(self, name: str) -> None:
+        """Poll the key *name* at once and not at its next time, unless its poll runs already."""
+        key = next((each for each in self._keys if each.job.name == name), None)
+        if key is None or key.busy or self._timer is None:
+            return
+        now = self._clock.monotonic()
+        self._schedule.move(key.slot, now)
+        self._timer.hasten(now)
 
     def lag(self) -> float:
         """Real seconds by which the schedule itself is late; keys held by limits do not count."""
@@ -146,6 +156,7 @@ class Poller:
             key = _Key(job, self._gates[job.provider.limit_group])
             interval = job.interval.total_seconds()
             key.slot = self._schedule.add(key, first=now + phase, interval=interval)
+            self._keys.append(key)
         self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
 
     async def stop(self, grace: float) -> None:
@@ -252,6 +263,9 @@ class Poller:
             if key.failures:
                 key.failures = 0
                 self._schedule.back_to_phase(key.slot, ended)
+            wait = observation.retry_after
+            if wait is not None and wait.total_seconds() > key.slot.interval:
+                self._schedule.move(key.slot, ended + wait.total_seconds())
         else:
             outcome = observation.reason.value
             self._back_off(key, observation, ended)

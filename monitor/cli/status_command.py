@@ -114,7 +114,7 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
         key.account or output.NOTHING,
         wording.holding(meter) if meter and has_number else nothing,
         *_outlook_cells(meter, now),
-        output.state(state),
+        output.short_state(state, key.detail if state == key.state else ""),
         str(severity or "none"),
         _read(key, meter, now),
     )

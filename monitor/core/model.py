@@ -117,12 +117,13 @@ class MeterReading:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterFailure:
     """One meter that gave no reading although its key works, as when one of several linked accounts
-    is logged out; ``detail`` as in :class:`Failure`.
+    is logged out; the other fields are as in :class:`Failure`.
     """
 
     meter: str
     reason: Reason
     detail: str = ""
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,11 @@ class Reading:
         names = self.names
         if len(names) > 1 and len(set(names)) < len(names):
             raise ValueError("a reading has each meter once")
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """The longest wait that the provider asked for of any meter."""
+        return max((f.retry_after for f in self.failures if f.retry_after), default=None)
 
     @property
     def names(self) -> list[str]:
@@ -186,7 +192,7 @@ Observation = Reading | Failure
 class Subject:
     """What an alert is about: a key, an account (``key`` empty) or a provider (both empty).
 
-    With nothing at all it is :data:`NETWORK`.
+    With nothing at all it is :data:`HOST`, where this process runs.
     """
 
     provider: str
@@ -200,7 +206,7 @@ class Subject:
             return f"key:{self.key}"
         if self.account:
             return f"account:{self.provider}/{self.account}"
-        return f"provider:{self.provider}" if self.provider else "network"
+        return f"provider:{self.provider}" if self.provider else "host"
 
     @property
     def label(self) -> str:
@@ -209,11 +215,11 @@ class Subject:
             return self.key
         if self.account:
             return f"account {self.account}"
-        return f"provider {self.provider}" if self.provider else "this host's network"
+        return f"provider {self.provider}" if self.provider else "this host"
 
 
-NETWORK = Subject("")
-"""This host's own network, by which all providers are reached."""
+HOST = Subject("")
+"""This host itself: its network, by which all providers are reached, and its store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,10 @@ from decimal import Decimal
 from monitor.core import wording
 from monitor.core.advice import ReasonText, reason_text
 from monitor.core.flapping import SETTLES_AFTER
-from monitor.core.model import DEFAULT_METER, NETWORK, Change, Event, Facts, Reason, Severity, Why
+from monitor.core.model import DEFAULT_METER, HOST, Change, Event, Facts, Reason, Severity, Why
+
+HOST_RULES = ("store", "store_replaced")
+"""What is told about this host, whatever the configuration says."""
 
 NAMES_LENGTH = 400
 """How much of a list of key names a fact shows."""
@@ -66,7 +69,7 @@ class Scene:
     @property
     def is_network(self) -> bool:
         """Whether it is about this host's own network."""
-        return self.event.subject == NETWORK
+        return self.event.subject == HOST and self.event.rule == "silent"
 
     @property
     def since(self) -> datetime:
@@ -111,11 +114,11 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
         name=name,
         about_key=bool(lead.event.subject.key),
         reminder=all(e.change is Change.REMINDED for e in events),
-        topped_up=lead.event.change is Change.OCCURRED,
+        topped_up=lead.event.rule == "topped_up",
         headline=_headline(scenes, events),
         severity=_severity(scenes),
         facts=_facts(scenes, events),
-        advice=voice(lead.event.rule).advice(lead) if is_open else "",
+        advice=voice(lead.event.rule).advice(lead) if is_open or _occurs(lead.event) else "",
         link=_link(lead) if is_open else "",
     )
 
@@ -128,6 +131,10 @@ def _name(event: Event) -> str:
 
 def _is_open(event: Event) -> bool:
     return event.change not in (Change.RESOLVED, Change.OCCURRED)
+
+
+def _occurs(event: Event) -> bool:
+    return event.change is Change.OCCURRED
 
 
 def _leading_first(scene: Scene) -> tuple[int, int, int]:
@@ -158,13 +165,24 @@ def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
         clauses = [_opening(lead)]
         if paid_in:
             clauses.append(f"{paid_in} paid in")
-        return "; ".join([*clauses, *over])
+        return "; ".join([*clauses, *_renewed(scenes), *over])
     if paid_in:
         now_has = f", now {lead.balance}" if lead.balance else ""
         return "; ".join([f"{lead.name} topped up: {paid_in}{now_has}", *over])
+    if lead.event.change is Change.OCCURRED:
+        return "; ".join([voice(lead.event.rule).headline(lead), *over])
     if lead.balance:
         return "; ".join([f"{lead.name} has {lead.balance}", *over])
-    return f"{lead.name}: {'; '.join(over)}"
+    return f"{lead.name}: {'; '.join([*_renewed(scenes), *over])}"
+
+
+def _renewed(scenes: Sequence[Scene]) -> list[str]:
+    """What became of renewing a login, as a clause."""
+    return [
+        "logged in again" if s.event.severity is Severity.INFO else "logging in again failed"
+        for s in scenes
+        if s.event.rule == "renewal"
+    ]
 
 
 def _opening(lead: Scene) -> str:
@@ -216,6 +234,7 @@ def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str,
         *_balance_facts(lead, events),
         *_outlook_facts(lead),
         *_failure_facts(lead),
+        ("Error", lead.facts.detail if lead.event.rule in HOST_RULES else ""),
         ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(scenes)),
         ("Flapping", _flapping(scenes)),
         ("Course", _course(events, lead.timezone)),
@@ -299,6 +318,8 @@ def _threshold(facts: Facts) -> str:
 
 
 def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
+    if lead.event.rule == "renewal":
+        return [("Provider says", lead.facts.detail)]
     if not _is_open(lead.event) or lead.event.rule not in ("rejected", "silent"):
         return []
     reason, last = lead.reason, lead.facts.last_reading_at
@@ -469,6 +490,14 @@ def _says(text: str) -> Callable[[Scene], str]:
     return lambda _scene: text
 
 
+def _store(scene: Scene) -> str:
+    return f"{scene.name} cannot record: the store fails for {scene.lasted}"
+
+
+def _store_replaced(scene: Scene) -> str:
+    return f"the store of {scene.name} was corrupt and has been replaced by a new one"
+
+
 VOICES: dict[str, Voice] = {
     "exhausted": Voice(
         0,
@@ -518,7 +547,25 @@ VOICES: dict[str, Voice] = {
         "still expiring",
     ),
     "silent": Voice(3, _silent, "answers again", _reason_action, "still silent", tells_length=True),
-    "topped_up": Voice(5, lambda scene: f"{scene.name} topped up", "", _says("")),
+    "store": Voice(
+        4,
+        _store,
+        "the store works again, and all that happened meanwhile is recorded",
+        _says(
+            "Alerts go on from memory, but what is not recorded is lost if the process ends now:"
+            " mend the cause, and do not restart before."
+        ),
+        "still not recording",
+        tells_length=True,
+    ),
+    "store_replaced": Voice(
+        5,
+        _store_replaced,
+        "",
+        _says("History, silences and acknowledgements begin anew; restore a backup to have them."),
+    ),
+    "topped_up": Voice(6, lambda scene: f"{scene.name} topped up", "", _says("")),
+    "renewal": Voice(6, lambda scene: f"{scene.name}: {_renewed([scene])[0]}", "", _says("")),
 }
 """One line per rule; a test holds the table complete."""
 
