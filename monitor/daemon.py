@@ -19,6 +19,7 @@ from monitor.config.channels import ChannelSettings
 from monitor.config.models import Settings, Web
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
+from monitor.core.renewals import Renewal
 from monitor.core.wording import count, span
 from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.delivery.context import OutboxContext, OutboxPolicy
@@ -36,6 +37,7 @@ from monitor.poller import Poller
 from monitor.providers.exchange import is_loopback
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
+from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
 from monitor.store.base import Changes, Snapshot, Store, StoreError
@@ -117,6 +119,7 @@ class Daemon:
         self._reporter = self._make_reporter(store, channels)
         await self._start_web(store)
         self._start_mirrors(channels, snapshot)
+        self._renewer = self._make_renewer()
         collector = Collector()
         collector.tidy_up()
         await self._start_polling()
@@ -184,6 +187,19 @@ class Daemon:
             enqueue=self._announcer.enqueue_message,
             record=self._recorder.add,
         )
+
+    def _make_renewer(self) -> Renewer:
+        context = RenewerContext(
+            world=self.world,
+            http=self._http,
+            record=self._renewal,
+            written=self._written,
+            renewed=self._renewed,
+            clock=self.clock,
+        )
+        renewer = Renewer(self.plan.renewing, context)
+        self._on_stop("renewals", renewer.stop)
+        return renewer
 
     def _start_mirrors(self, channels: Sequence[ChannelSettings], snapshot: Snapshot) -> None:
         for channel in channels:
@@ -295,6 +311,19 @@ class Daemon:
 
     def _observe(self, observation: Observation) -> None:
         self._recorder.add(self._pipeline.observe(observation))
+        self._renewer.consider(observation)
+
+    def _renewal(self, renewal: Renewal) -> None:
+        self._recorder.add(self._pipeline.renewal(renewal))
+
+    def _renewed(self, key: str) -> None:
+        """Its accounts can be read again: whoever is told of the trouble hears so soon."""
+        self._poller.poll_soon(key)
+
+    async def _written(self) -> bool:
+        """Whether all that was decided so far is in the store."""
+        await self._recorder.settled()
+        return not self._recorder.error
 
     def _released(self, changes: Changes) -> None:
         """Changes are recorded: hand new notifications to delivery.

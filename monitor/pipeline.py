@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from monitor.announcer import Announcer
 from monitor.balances import Balances
-from monitor.core.alerts import Slot, close
+from monitor.core.alerts import Slot, close, occur
 from monitor.core.model import (
     Failure,
     KeyState,
@@ -26,6 +26,7 @@ from monitor.core.model import (
     Unasked,
     Why,
 )
+from monitor.core.renewals import Renewal
 from monitor.core.rules import KeyView, RuleParameters, Silent
 from monitor.core.rules.base import State
 from monitor.outages import ProviderWatch
@@ -105,6 +106,20 @@ class Pipeline:
                 self._judge_silence(live, rule, now, changes)
             if live.troubles:
                 self._meters.sweep(live, self._watching_since, now, changes)
+        return changes
+
+    def renewal(self, renewal: Renewal) -> Changes:
+        """A login is about to be renewed, or what became of it; the end is told."""
+        changes = Changes(renewals=[renewal])
+        self.world.renewals[renewal.key, renewal.meter] = renewal
+        live = self.world.keys.get(renewal.key)
+        rule = live.watched.rules.renewal if live else None
+        if live is not None and rule is not None:
+            slot = Slot(subject=live.watched.subject, meter=renewal.meter, rule=rule.name)
+            next_id = self._announcer.next_alert_id
+            event = occur(slot, rule.judge(renewal), now=renewal.at, next_id=next_id)
+            if event is not None:
+                self._announcer.apply(event, changes)
         return changes
 
     def finish(self) -> Changes:

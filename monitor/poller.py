@@ -133,6 +133,16 @@ class Poller:
         """How many polls run now."""
         return len(self._tasks)
 
+    def poll_soon(self, name: str) -> None:
+        """Poll the key *name* at once and not at its next time, unless its poll runs already."""
+        keys = (key for group in self._groups.values() for key in group.keys)
+        key = next((each for each in keys if each.job.name == name), None)
+        if key is None or key.busy or self._timer is None:
+            return
+        now = self._clock.monotonic()
+        self._schedule.move(key.slot, now)
+        self._timer.hasten(now)
+
     def lag(self) -> float:
         """Real seconds by which the schedule itself is late; keys held by limits do not count."""
         late = self._clock.monotonic() - self._schedule.next_due()
@@ -307,6 +317,9 @@ class Poller:
             key.failures, key.mute = 0, False
             if was_late:
                 self._schedule.back_to_phase(key.slot, ended)
+            wait = observation.retry_after
+            if wait is not None and wait.total_seconds() > key.slot.interval:
+                self._schedule.move(key.slot, ended + wait.total_seconds())
             return
         key.failures += 1
         key.mute = observation.reason in UNREACHABLE

@@ -24,6 +24,7 @@ from monitor.core.model import (
     Subject,
 )
 from monitor.core.projection import Projection, caught_up
+from monitor.core.renewals import Renewal
 from monitor.core.routing import Concern
 from monitor.core.rules import Rules
 from monitor.providers import KeySettings
@@ -94,8 +95,8 @@ class LiveKey:
 @dataclass(slots=True)
 class World:
     """All watched keys by name; ledgers, what their forecasts have learned, and the last forecast
-    made, by (subject id, meter); open alerts by slot; the silences that may still hold, and the
-    acknowledgements of open alerts by their id.
+    made, by (subject id, meter); open alerts by slot; the silences that may still hold, the
+    acknowledgements of open alerts by their id, and the last renewal of logins by (key, meter).
     """
 
     keys: dict[str, LiveKey] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class World:
     alerts: dict[tuple[str, str, str], Alert] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     acks: dict[int, Ack] = field(default_factory=dict)
+    renewals: dict[tuple[str, str], Renewal] = field(default_factory=dict)
 
     def ledger(self, watched: WatchedKey, meter: str) -> LedgerState | None:
         """The ledger that a key's meter is entered into."""
@@ -176,6 +178,7 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
         alerts={alert.slot: alert for alert in snapshot.alerts},
         silences=snapshot.silences,
         acks={ack.alert_id: ack for ack in snapshot.acks},
+        renewals={(renewal.key, renewal.meter): renewal for renewal in snapshot.renewals},
     )
     stored = {key.name: key for key in snapshot.keys}
     runs = {(run.key, run.meter): run for run in snapshot.runs}

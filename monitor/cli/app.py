@@ -33,6 +33,7 @@ COMMANDS = {
     "kie": "Make download links for files that kie.ai has generated; download them.",
     "store": "Look after what is recorded: size, check, backup, restore, prune.",
     "providers": "List the providers and the settings each takes.",
+    "kling": "List, add and log in again to the Kling accounts of a useapi.net token.",
     "config": "Check, show and start a configuration.",
     "demo": "Show everything at once without an account.",
 }

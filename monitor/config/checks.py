@@ -266,6 +266,7 @@ RULE_SEVERITIES = {
     "rejected": (Severity.CRITICAL,),
     "silent": (Severity.WARNING,),
     "topped_up": (Severity.INFO,),
+    "renewal": (Severity.INFO, Severity.WARNING),
 }
 """Which severities each rule raises."""
 

@@ -117,12 +117,13 @@ class MeterReading:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterFailure:
     """One meter that gave no reading although its key works, as when one of several linked accounts
-    is logged out; ``detail`` as in :class:`Failure`.
+    is logged out; the other fields are as in :class:`Failure`.
     """
 
     meter: str
     reason: Reason
     detail: str = ""
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,11 @@ class Reading:
         names = self.names
         if len(names) > 1 and len(set(names)) < len(names):
             raise ValueError("a reading has each meter once")
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """The longest wait that the provider asked for of any meter."""
+        return max((f.retry_after for f in self.failures if f.retry_after), default=None)
 
     @property
     def names(self) -> list[str]:

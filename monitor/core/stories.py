@@ -111,7 +111,7 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
         name=name,
         about_key=bool(lead.event.subject.key),
         reminder=all(e.change is Change.REMINDED for e in events),
-        topped_up=lead.event.change is Change.OCCURRED,
+        topped_up=lead.event.rule == "topped_up",
         headline=_headline(scenes, events),
         severity=_severity(scenes),
         facts=_facts(scenes, events),
@@ -158,13 +158,22 @@ def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
         clauses = [_opening(lead)]
         if paid_in:
             clauses.append(f"{paid_in} paid in")
-        return "; ".join([*clauses, *over])
+        return "; ".join([*clauses, *_renewed(scenes), *over])
     if paid_in:
         now_has = f", now {lead.balance}" if lead.balance else ""
         return "; ".join([f"{lead.name} topped up: {paid_in}{now_has}", *over])
     if lead.balance:
         return "; ".join([f"{lead.name} has {lead.balance}", *over])
-    return f"{lead.name}: {'; '.join(over)}"
+    return f"{lead.name}: {'; '.join([*_renewed(scenes), *over])}"
+
+
+def _renewed(scenes: Sequence[Scene]) -> list[str]:
+    """What became of renewing a login, as a clause."""
+    return [
+        "logged in again" if s.event.severity is Severity.INFO else "logging in again failed"
+        for s in scenes
+        if s.event.rule == "renewal"
+    ]
 
 
 def _opening(lead: Scene) -> str:
@@ -299,6 +308,8 @@ def _threshold(facts: Facts) -> str:
 
 
 def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
+    if lead.event.rule == "renewal":
+        return [("Provider says", lead.facts.detail)]
     if not _is_open(lead.event) or lead.event.rule not in ("rejected", "silent"):
         return []
     reason, last = lead.reason, lead.facts.last_reading_at
@@ -518,6 +529,7 @@ VOICES: dict[str, Voice] = {
         "still expiring",
     ),
     "silent": Voice(3, _silent, "answers again", _reason_action, "still silent", tells_length=True),
+    "renewal": Voice(6, lambda scene: f"{scene.name}: {_renewed([scene])[0]}", "", _says("")),
     "topped_up": Voice(5, lambda scene: f"{scene.name} topped up", "", _says("")),
 }
 """One line per rule; a test holds the table complete."""

@@ -70,7 +70,7 @@ def holding(meter: Holding) -> str:
     """What a meter holds, in words: an amount, ``no cap``, or until when a login lasts."""
     if meter.kind is Kind.SESSION:
         end = meter.expires_at
-        return f"until {end.astimezone(UTC):%Y-%m-%d %H:%MZ}" if end else "no known end"
+        return f"until {end.astimezone(UTC):%Y-%m-%d %H:%MZ}" if end else "active"
     if meter.balance is None:
         return "no cap"
     text = amount(meter.balance, meter.unit)

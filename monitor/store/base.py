@@ -29,6 +29,7 @@ from monitor.core.model import (
     Silence,
     Suppressed,
 )
+from monitor.core.renewals import Renewal
 
 
 class StoreError(Exception):
@@ -120,6 +121,7 @@ class Changes:
     notifications: list[Notification] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)
+    renewals: list[Renewal] = field(default_factory=list)
     reports: list[StoredReport] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -134,8 +136,8 @@ class Snapshot:
     ``alerts`` are the open ones, ``notifications`` the pending ones with ``events`` they tell,
     ``runs`` the newest sample of each (key, meter), ``outages`` the newest of each key,
     ``silences`` those that nobody has ended (the time of some may have run out, which the store
-    has no clock to tell), ``acks`` those of the open alerts, ``recent`` the events of alerts that
-    opened within two hours before the newest, or later.
+    has no clock to tell), ``acks`` those of the open alerts, ``renewals`` the last of each meter,
+    ``recent`` the events of alerts that opened within two hours before the newest, or later.
     """
 
     keys: tuple[StoredKey, ...] = ()
@@ -148,6 +150,7 @@ class Snapshot:
     events: tuple[Event, ...] = ()
     silences: tuple[Silence, ...] = ()
     acks: tuple[Ack, ...] = ()
+    renewals: tuple[Renewal, ...] = ()
     recent: tuple[Event, ...] = ()
     last_alert_id: int = 0
     last_event_id: int = 0

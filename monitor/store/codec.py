@@ -31,6 +31,7 @@ from monitor.core.model import (
     Subject,
     Suppressed,
 )
+from monitor.core.renewals import Renewal
 from monitor.store.base import StoredForecast, StoredKey, StoredLedger, StoredReport
 from monitor.store.columns import MICROSECOND, from_micros, to_micros
 
@@ -496,6 +497,30 @@ def report_of(row: Row[Any]) -> StoredReport:
         period_start=row.period_start,
         period_end=row.period_end,
         enqueued_at=row.enqueued_at,
+    )
+
+
+def renewal_row(renewal: Renewal) -> Bind:
+    """A row of ``renewals``."""
+    return {
+        "key": renewal.key,
+        "meter": renewal.meter,
+        "at": renewal.at,
+        "outcome": renewal.outcome,
+        "detail": renewal.detail,
+        "failures": renewal.failures,
+    }
+
+
+def renewal_of(row: Row[Any]) -> Renewal:
+    """The renewal of a row of ``renewals``."""
+    return Renewal(
+        key=row.key,
+        meter=row.meter,
+        at=row.at,
+        outcome=row.outcome,
+        detail=row.detail,
+        failures=row.failures,
     )
 
 

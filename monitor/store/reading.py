@@ -45,6 +45,9 @@ def snapshot(connection: Connection) -> Snapshot:
         events=tuple(events_by_id(connection, told)),
         silences=tuple(_silences_not_ended(connection)),
         acks=tuple(_acks_of_open_alerts(connection)),
+        renewals=tuple(
+            codec.renewal_of(row) for row in connection.execute(select(schema.renewals))
+        ),
         recent=tuple(_recent_events(connection)),
         last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
         last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,

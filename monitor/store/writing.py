@@ -158,6 +158,8 @@ def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
     yield schema.attempts, [codec.attempt_row(x) for x in attempts.values()]
     reports = {(x.kind, x.period_start): x for changes in batch for x in changes.reports}
     yield schema.reports, [codec.report_row(x) for x in reports.values()]
+    renewals = {(x.key, x.meter): x for changes in batch for x in changes.renewals}
+    yield schema.renewals, [codec.renewal_row(x) for x in renewals.values()]
     suppressed = {
         (x.event_id, x.channel, x.reason): x for changes in batch for x in changes.suppressed
     }

@@ -12,6 +12,7 @@ from monitor.core.rules.expiring import Expiring
 from monitor.core.rules.low_balance import LowBalance
 from monitor.core.rules.overdue_top_up import OverdueTopUp
 from monitor.core.rules.rejected import Rejected
+from monitor.core.rules.renewal import SessionRenewal
 from monitor.core.rules.runway import Runway
 from monitor.core.rules.silent import Silent
 from monitor.core.rules.spike import Spike
@@ -32,6 +33,7 @@ class Rules(BaseModel):
     spike: Spike | None = Spike()
     expiring: Expiring | None = Expiring()
     topped_up: ToppedUp | None = ToppedUp()
+    renewal: SessionRenewal | None = SessionRenewal()
     overdue_top_up: OverdueTopUp | None = None
 
 
@@ -47,6 +49,7 @@ __all__ = [
     "RuleParameters",
     "Rules",
     "Runway",
+    "SessionRenewal",
     "Silent",
     "Spike",
     "State",

@@ -11,6 +11,7 @@ import pytest
 from support import recorded
 
 from monitor.core.model import Change, NotificationState, Severity
+from monitor.core.renewals import Outcome, Renewal
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 
 OpenStore = Callable[..., Store]
@@ -144,6 +145,15 @@ def test_a_failing_meter_is_kept_with_what_was_read_of_it_before(store: Store) -
     assert {t.meter: t for t in found.troubles} == {t.meter: t for t in failing}
     store.write([Changes(keys=[recorded.key("studio", recorded.reading("4"))])])
     assert [t.meter for t in store.keys()[0].troubles] == ["kling:anna"]
+
+
+def test_the_last_renewal_of_each_login_is_loaded(store: Store) -> None:
+    begun = Renewal(key="tools", meter="kling:anna", at=recorded.NOW, outcome=Outcome.BEGUN)
+    ended = replace(begun, outcome=Outcome.FAILED, detail="HTTP 500", failures=3)
+    other = replace(begun, meter="kling:ben")
+    store.write([Changes(renewals=[begun, other])])
+    store.write([Changes(renewals=[ended])])
+    assert sorted(store.load().renewals, key=lambda r: r.meter) == [ended, other]
 
 
 def test_a_forgotten_meter_is_gone_but_its_history_stays(store: Store) -> None:
