@@ -45,8 +45,7 @@ INFO = ProviderInfo(
     notes=(
         "the call asks for a task that does not exist and spends nothing",
         "balance: {manual: 5000, at: 2026-11-01} shows an amount that you enter, with its age",
-        "unconfirmed: what makes an id well formed, and whether it or the key is looked at first, "
-        "so that 400 is taken for no good key",
+        "unconfirmed: which ids are well formed; a 400 is therefore taken for no good key",
     ),
 )
 
