@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, create_model, model_validator
 
 from monitor.core.model import MeterReading
 from monitor.providers import catalog
-from monitor.providers.base import KeySettings, Provider
+from monitor.providers.base import KeySettings, Name, Provider
 from monitor.providers.by_hand import MANUAL_FIELD, Manual, ManualBalance
 from monitor.providers.catalog import Entry, Setting
 from monitor.providers.declarative import JsonProvider, rebased
@@ -35,6 +35,10 @@ class CatalogKey(KeySettings):
     )
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
+    )
+
+    only: tuple[Name, ...] = Field(
+        default=(), description="names of the amounts to read, where there are several; none: all"
     )
 
     @model_validator(mode="after")
@@ -92,6 +96,7 @@ class CatalogKey(KeySettings):
             values=self.values,
             base=base,
             plain_http_host=self.allow_plain_http,
+            only=self.only,
         )
 
 
