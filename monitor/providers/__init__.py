@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from monitor.providers import catalog, declarative, kie, simulated, useapi
+from monitor.providers import catalog, declarative, kie, klingai, simulated, useapi
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
 from monitor.providers.catalogued import CatalogKey
 from monitor.providers.declarative import JsonKey
 from monitor.providers.kie import KieKey
+from monitor.providers.klingai import KlingAiKey
 from monitor.providers.registry import ByProvider
 from monitor.providers.simulated import SimulatedKey
 from monitor.providers.useapi import UseapiKey
@@ -16,6 +17,7 @@ from monitor.providers.useapi import UseapiKey
 CODED: dict[type[KeySettings], ProviderInfo] = {
     KieKey: kie.INFO,
     UseapiKey: useapi.INFO,
+    KlingAiKey: klingai.INFO,
     JsonKey: declarative.INFO,
     SimulatedKey: simulated.INFO,
 }
@@ -44,6 +46,7 @@ __all__ = [
     "JsonKey",
     "KeySettings",
     "KieKey",
+    "KlingAiKey",
     "PollError",
     "Provider",
     "ProviderInfo",
