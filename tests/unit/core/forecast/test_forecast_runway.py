@@ -148,3 +148,17 @@ def test_quantiles_and_probabilities_are_each_others_inverse() -> None:
         assert found.probability_within(found.quantile(share)) == pytest.approx(share)
     assert found.quantile(0.1) == pytest.approx(10)
     assert found.quantile(0.9) == pytest.approx(60)
+
+
+def test_a_burst_that_will_empty_the_account_is_seen_while_it_goes_on() -> None:
+    state, now = fed(lambda _: 10.0, 10)
+    calm = runway(state, now, 150)
+    state, now = fed(lambda _: 150.0, 1 / 24, state, now)
+    assert calm.p50 == pytest.approx(15, rel=0.1)
+    assert runway(state, now, 150).p50 < 2
+
+
+def test_a_lull_of_an_hour_is_not_taken_for_the_end() -> None:
+    state, now = fed(lambda _: 10.0, 10)
+    state, now = fed(lambda _: 0.0, 1 / 24, state, now)
+    assert 24 <= runway(state, now, 240).p50 < 30
