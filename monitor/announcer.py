@@ -123,7 +123,7 @@ class Announcer:
             event.change,
             event.severity,
             event.rule,
-            alert.subject.label,
+            alert.label,
         )
         if suppression is not None:
             self._suppress(event, suppression, changes)

@@ -155,9 +155,7 @@ def _alerts(overview: Overview) -> output.Table:
         silence = silences.get(overview.silenced.get(alert.id, 0))
         quiet = output.silenced(silence, overview.at)
         tone = str(alert.severity)
-        table.add(
-            str(alert.id), tone, alert.subject.label, alert.rule, lasted, taken_on, quiet, tone=tone
-        )
+        table.add(str(alert.id), tone, alert.label, alert.rule, lasted, taken_on, quiet, tone=tone)
     return table
 
 

@@ -253,7 +253,7 @@ class Channel:
         held = sum(entry.limited for entry in entries)
         if held:
             events = [e for entry in entries if entry.limited for e in entry.events.values()]
-            notes.append(limit_note(held, list(dict.fromkeys(e.subject.label for e in events))))
+            notes.append(limit_note(held, list(dict.fromkeys(e.label for e in events))))
         return notes
 
     async def _deliver(self, message: Message, events: Sequence[Event]) -> Delivery:
