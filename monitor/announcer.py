@@ -90,6 +90,13 @@ class Announcer:
         """The newest notification's identity."""
         return self._notification_id
 
+    def reconfigure(self, routes: Sequence[Route], policy: TellingPolicy) -> None:
+        """Tell these channels from now on; what already waits for one of them waits on."""
+        self._routes = routes
+        self._policy = policy
+        names = {route.name for route in routes}
+        self._groups = {slot: group for slot, group in self._groups.items() if slot[0] in names}
+
     def step(self, slot: Slot, verdict: Verdict, now: datetime, changes: Changes) -> None:
         """Let *verdict* move the alert of *slot*, and tell what follows."""
         alert = self._world.alert(slot)

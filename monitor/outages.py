@@ -22,7 +22,12 @@ class ProviderWatch:
         self._world = world
         self._members: dict[str, list[LiveKey]] = {}
         self._recovered_at: dict[str, datetime] = {}
-        for live in world.keys.values():
+        self.regroup()
+
+    def regroup(self) -> None:
+        """Take up the keys that are watched now."""
+        self._members = {}
+        for live in self._world.keys.values():
             self._members.setdefault(_subject(live).id, []).append(live)
 
     def slots(self) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -63,11 +64,25 @@ class Pipeline:
     def start(self, now: datetime) -> Changes:
         """The first unit of work: end the alerts of what is no longer configured."""
         changes = Changes()
-        watched = self._watched_slots()
-        for alert in list(self.world.alerts.values()):
-            if (alert.subject.id, alert.rule) not in watched:
-                self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
+        self._end_unwatched(now, changes)
         for live in self.world.keys.values():
+            self._save_key(live, changes, now)
+        return changes
+
+    def reconfigure(self, changed: Sequence[LiveKey], now: datetime) -> Changes:
+        """Go on with the keys and rules that the world holds now; see :func:`~.world.adopt`.
+
+        What *changed* is judged again on its last reading, while that may count as current, and
+        else on the next one: until then its alerts stay as they are.
+        """
+        changes = Changes()
+        self._providers.regroup()
+        self._balances.forget_speakers()
+        self._end_unwatched(now, changes)
+        for live in changed:
+            self._judge_again(live, now, changes)
+        added = [live for live in self.world.keys.values() if live.saved_at is None]
+        for live in (*changed, *added):
             self._save_key(live, changes, now)
         return changes
 
@@ -219,6 +234,18 @@ class Pipeline:
             meter.run = _sample(live.watched.name, reading, at, at)
         changes.samples.append(meter.run)
 
+    def _judge_again(self, live: LiveKey, now: datetime, changes: Changes) -> None:
+        """Other rules apply to *live* than at its last reading."""
+        for name, meter in live.meters.items():
+            judged, meter.judged = meter.judged, False
+            ledger = self.world.ledger(live.watched, name)
+            current = live.state.reason is None and live.is_fresh(meter, now)
+            if judged and current and ledger is not None:
+                self._balances.judge(
+                    live.watched, meter.reading, now, changes, ledger=ledger, movement=None
+                )
+                meter.judged = True
+
     # -- health -----------------------------------------------------------------------------
 
     def _observe_failure(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
@@ -279,7 +306,7 @@ class Pipeline:
     def _may_be_silent(self, live: LiveKey, rule: Silent, now: datetime) -> bool:
         """A cheap first look, so that a sweep over many healthy keys costs next to nothing."""
         state = live.state
-        since = state.failing_since or state.last_success_at or self._watching_since
+        since = state.failing_since or state.last_success_at or self._watched_since(live)
         if state.refused_since is not None and live.watched.rules.rejected is not None:
             return False
         return now - since >= rule.after
@@ -302,7 +329,7 @@ class Pipeline:
         return KeyView(
             state=live.state,
             now=now,
-            watching_since=self._watching_since,
+            watching_since=self._watched_since(live),
             interval_seconds=live.watched.interval.total_seconds(),
             firing=alert.severity if alert else None,
             refusal_is_told=live.watched.rules.rejected is not None,
@@ -310,7 +337,18 @@ class Pipeline:
             unit=meter.reading.unit if meter else "",
         )
 
+    def _watched_since(self, live: LiveKey) -> datetime:
+        """Since when *live* is watched without a break."""
+        return max(self._watching_since, live.since or self._watching_since)
+
     # -- shared ------------------------------------------------------------------------------
+
+    def _end_unwatched(self, now: datetime, changes: Changes) -> None:
+        """End the alerts of what is no longer configured; nobody is told."""
+        watched = self._watched_slots()
+        for alert in list(self.world.alerts.values()):
+            if (alert.subject.id, alert.rule) not in watched:
+                self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
 
     def _watched_slots(self) -> set[tuple[str, str]]:
         """(subject id, rule) of everything that the configuration asks to judge."""

@@ -6,8 +6,12 @@ so the daemon is given a plan and the settings of the keys are let go.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Self
+
+from pydantic import SecretStr
 
 from monitor.config.models import Settings
 from monitor.poller import PollJob
@@ -43,4 +47,16 @@ def _job(key: KeySettings) -> PollJob:
         provider=key.build(),
         interval=key.interval,
         timeout=key.timeout,
+        fingerprint=_fingerprint(key),
     )
+
+
+def _fingerprint(key: KeySettings) -> bytes:
+    """What tells this key from one that is polled otherwise, without keeping its settings."""
+    polled = key.model_dump(exclude={"account", "tags", "rules", "interval", "timeout"})
+    text = json.dumps(polled, default=_revealed, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _revealed(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -36,7 +36,8 @@ CANCEL_GRACE = 1.0
 class PollJob:
     """One key to poll; ``interval`` in the clock's time, ``timeout`` of a whole poll in real time.
 
-    ``provider_name`` is the label under which the poll is counted.
+    ``provider_name`` is the label under which the poll is counted; ``fingerprint`` differs where
+    what is asked, or with which credential, differs.
     """
 
     name: str
@@ -44,6 +45,14 @@ class PollJob:
     provider: Provider
     interval: timedelta
     timeout: timedelta
+    fingerprint: bytes = b""
+
+    def polls_like(self, other: PollJob) -> bool:
+        """Whether both ask the same at the same pace."""
+        return (
+            (self.provider_name, self.fingerprint) == (other.provider_name, other.fingerprint)
+            and (self.interval, self.timeout) == (other.interval, other.timeout)
+        )
 
 
 class PollListener(Protocol):
@@ -68,6 +77,7 @@ class _Key:
     busy: bool = False
     since: float = 0.0
     failures: int = 0
+    task: asyncio.Task[None] | None = None
 
 
 class Poller:
@@ -99,6 +109,7 @@ class Poller:
         self._random = random
         self._schedule: Schedule[_Key] = Schedule()
         self._gates: dict[str, Gate[_Key]] = {}
+        self._keys: dict[str, _Key] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: DueTimer | None = None
         self._open = False
@@ -132,21 +143,53 @@ class Poller:
         self._open = True
         if not self._jobs:
             return
+        self._enter(self._jobs, self._make_gates())
+        self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
+
+    def replace_jobs(self, jobs: Iterable[PollJob]) -> None:
+        """Poll *jobs* from now on, within the limits as they are now.
+
+        A key that is polled as before keeps its times, its backoff and its poll in flight; one
+        that is polled otherwise begins anew, and what an old poll still brings is not observed.
+        """
+        self._jobs = tuple(jobs)
+        wanted = {job.name: job for job in self._jobs}
+        gone = {
+            name: key
+            for name, key in self._keys.items()
+            if name not in wanted or not key.job.polls_like(wanted[name])
+        }
+        for name, key in gone.items():
+            del self._keys[name]
+            self._drop(key)
         rates = self._make_gates()
+        self._enter([job for job in self._jobs if job.name not in self._keys], rates)
+        if self._timer is not None:
+            self._timer.hasten(self._schedule.next_due())
+
+    def _enter(self, jobs: Sequence[PollJob], rates: Mapping[str, float]) -> None:
+        """Schedule the first polls of *jobs*, spread out from now on."""
         speed = self._clock.speed
         first = spread(
-            [(job.provider.limit_group, job.interval.total_seconds()) for job in self._jobs],
+            [(job.provider.limit_group, job.interval.total_seconds()) for job in jobs],
             {group: rate / speed for group, rate in rates.items()},
             spacing=START_SPACING * speed,
             within=FIRST_WITHIN * speed,
             random=self._random,
         )
         now = self._clock.monotonic()
-        for job, phase in zip(self._jobs, first, strict=True):
+        for job, phase in zip(jobs, first, strict=True):
             key = _Key(job, self._gates[job.provider.limit_group])
             interval = job.interval.total_seconds()
             key.slot = self._schedule.add(key, first=now + phase, interval=interval)
-        self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
+            self._keys[job.name] = key
+
+    def _drop(self, key: _Key) -> None:
+        self._schedule.remove(key.slot)
+        if key.task is not None:
+            key.task.cancel()
+        elif key.busy:
+            key.gate.withdraw(key)
 
     async def stop(self, grace: float) -> None:
         """Start no poll any more, give those in flight *grace* real seconds, then cancel them.
@@ -168,7 +211,9 @@ class Poller:
             await asyncio.wait(self._tasks, timeout=CANCEL_GRACE)
 
     def _make_gates(self) -> dict[str, float]:
-        """One gate per limit group; returns the polls per second that each lets through."""
+        """One gate per limit group, those there are included; returns the polls per second that
+        each lets through.
+        """
         members: dict[str, list[PollJob]] = {}
         for job in self._jobs:
             members.setdefault(job.provider.limit_group, []).append(job)
@@ -177,9 +222,15 @@ class Poller:
             limit = self._limits(group, jobs[0].provider_name)
             demand = sum(self._clock.speed / job.interval.total_seconds() for job in jobs)
             rates[group] = limit.rate_for(demand)
+            gate = self._gates.get(group)
+            if gate is not None:
+                gate.adjust(rate=rates[group], concurrency=limit.concurrency)
+                continue
             self._gates[group] = Gate(
                 rate=rates[group], concurrency=limit.concurrency, launch=self._launch
             )
+        for group in self._gates.keys() - members.keys():
+            del self._gates[group]
         return rates
 
     def _tick(self, until: float) -> None:
@@ -202,7 +253,7 @@ class Poller:
         self._under_way += 1
         if self._moved is None:
             self._moved = self._clock.monotonic()
-        task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
+        task = key.task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -214,8 +265,13 @@ class Poller:
             observation = await self._poll(key.job)
             if self._open:
                 self._finish(key, observation, began)
+        except asyncio.CancelledError:
+            if self._under_way == 1:
+                self._moved = None  # the key was dropped; nothing is stuck
+            raise
         finally:
             key.busy = False
+            key.task = None
             self._under_way -= 1
             key.gate.release()
 

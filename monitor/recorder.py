@@ -211,6 +211,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "notifications": lambda n: n.id,
         "attempts": lambda a: (a.notification_id, a.number),
         "reports": lambda r: (r.kind, r.period_start),
+        "configurations": lambda _: None,
         "suppressed": lambda s: (s.event_id, s.channel, s.reason),
     }
     for name, identity in rows.items():

@@ -50,8 +50,8 @@ BATCH = 64
 class MirrorContext:
     """What a mirror needs from outside.
 
-    ``current`` gives the open alerts that the channel's filters let through; ``page`` is the base
-    address of our page as others reach it; ``timeout`` (real seconds) bounds a post.
+    ``current`` gives the open alerts that the channel's filters let through; ``page`` gives
+    the base address of our page as others reach it, or nothing; ``timeout`` (real seconds) bounds a post.
     """
 
     current: Callable[[], Iterable[Alert]]
@@ -62,7 +62,7 @@ class MirrorContext:
     rng: random.Random
     every: timedelta = RESEND_EVERY
     words: Words = words
-    page: str = ""
+    page: Callable[[], str] = str
 
     @property
     def lasts(self) -> timedelta:
@@ -242,7 +242,7 @@ class _Target:
             return self._told.ended[labels][1]
         alert, context = wanted[labels], self._context
         texts = context.words(alert, now)
-        told = firing(alert, now=now, lasts=context.lasts, texts=texts, page=context.page)
+        told = firing(alert, now=now, lasts=context.lasts, texts=texts, page=context.page())
         self._told.firing[labels] = told
         return told
 

@@ -255,3 +255,9 @@ def _having(
     for start in range(0, len(values), VALUES_PER_STATEMENT):
         part = values[start : start + VALUES_PER_STATEMENT]
         yield from connection.execute(statement.where(column.in_(part)))
+
+
+def configuration(connection: Connection) -> StoredConfiguration | None:
+    """What the daemon that ran last read; None before the first."""
+    row = connection.execute(select(schema.configuration)).first()
+    return None if row is None else codec.configuration_of(row)

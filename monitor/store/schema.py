@@ -209,6 +209,16 @@ reports = Table(
 )
 """Which reports were given to the outbox, so that a restart neither repeats nor skips one."""
 
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("read_at", Moment, nullable=False),
+    Column("refused_at", Moment),
+    Column("problems", Words, nullable=False),
+)
+"""One row: when the daemon read what is in use, and why it refused what came later."""
+
 silences = Table(
     "silences",
     metadata,

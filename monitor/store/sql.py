@@ -129,6 +129,11 @@ class SqlStore:
         with self._read() as connection:
             return periods.records(connection, before, since, until)
 
+    def configuration(self) -> StoredConfiguration | None:
+        """What the daemon that ran last read; None before the first."""
+        with self._read() as connection:
+            return reading.configuration(connection)
+
     def last_report(self, kind: str) -> StoredReport | None:
         """The report of this kind whose period ends last."""
         with self._read() as connection:
