@@ -318,13 +318,17 @@ class Announcer:
     def _concern(self, event: Event | Alert) -> Concern:
         """What the event is about, for the channels' filters."""
         names = self._keys(event.subject, event.facts)
-        tags = {t for n in names if (k := self._world.keys.get(n)) for t in k.watched.tags}
+        keys = [k.watched for n in names if (k := self._world.keys.get(n))]
+        subject = event.subject
+        wider = not subject.key and not subject.account
         return Concern(
             rule=event.rule,
-            provider=event.subject.provider,
-            account=event.subject.account,
+            provider=subject.provider,
+            account=subject.account,
+            other_providers=tuple({k.provider for k in keys}) if wider else (),
+            other_accounts=tuple({k.account for k in keys}) if wider else (),
             keys=tuple(names),
-            tags=tuple(sorted(tags)),
+            tags=tuple(sorted({tag for k in keys for tag in k.tags})),
         )
 
     def _keys(self, subject: Subject, facts: Facts) -> Sequence[str]:

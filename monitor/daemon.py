@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from monitor import __version__
@@ -33,7 +31,7 @@ from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
-from monitor.store.base import Changes, Snapshot, Store, StoreError, StoredConfiguration
+from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
 from monitor.web import WebContext, WebServer
 from monitor.world import World, adopt, restore
@@ -103,9 +101,7 @@ class Daemon:
         self._http = HttpClient(ca_file=settings.http.ca_file)
         self._on_stop("connections", self._http.aclose)
         self._start_recording(store)
-        self._announcer = Announcer(
-            self.world, routes_of(channels), policy_of(settings), snapshot
-        )
+        self._announcer = Announcer(self.world, routes_of(channels), policy_of(settings), snapshot)
         self._start_delivery(channels, snapshot)
         self._pipeline = Pipeline(self.world, self._announcer, now)
         self._recorder.add(self._pipeline.start(now))
@@ -262,7 +258,7 @@ class Daemon:
         except ValueError as error:
             raise ReloadError(str(error)) from None
         snapshot = await self._recorded_of_new_keys(plan)
-        # No await from here on until all has changed: no poll ends, and nothing is sent, in between.
+        # No await from here on until all has changed: no poll ends in between.
         now, heartbeat = self.clock.now(), self.settings.heartbeat
         self.plan, self.settings, self._channels = plan, plan.settings, channels
         changed = adopt(self.world, plan.watched, snapshot, now)
@@ -305,6 +301,7 @@ class Daemon:
         known = {(k.watched.name, k.watched.provider) for k in self.world.keys.values()}
         if all((key.name, key.provider) in known for key in plan.watched):
             return Snapshot()
+        await self._recorder.settled()
         try:
             return await self._recorder.call(lambda store: store.load())
         except StoreError as error:
@@ -378,10 +375,11 @@ class Daemon:
         keys = self.world.keys.values()
         unread = sum(live.state.reason is not None for live in keys)
         failing = f" ({unread} without a reading)" if unread else ""
+        refused = ", new configuration refused" if self._configuration.refused_at else ""
         waiting = sum(number for number, _ in self._dispatch.undelivered().values())
         return (
             f"{count(len(keys), 'key')}{failing}, {count(len(self.world.alerts), 'open alert')},"
-            f" {count(waiting, 'notification')} undelivered"
+            f" {count(waiting, 'notification')} undelivered{refused}"
         )
 
     def progress(self) -> Progress:

@@ -290,7 +290,7 @@ def _sender(channel: ChannelSettings, settings: Settings) -> Sender:
 
 
 def _goes_the_same_way(channel: ChannelSettings, settings: Settings, before: Line) -> bool:
-    """Whether what brings messages to *channel* is the same, whatever is filtered out on the way."""
+    """Whether *channel* is reached as before, whatever its filters let through."""
     known = before.channels.get(channel.name)
     return (
         known is not None

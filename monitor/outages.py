@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
-from monitor.core.model import Facts, Severity, Subject, Why
-from monitor.core.rules import Silent, Verdict
+from monitor.core.model import NETWORK, Facts, Severity, Subject, Why
+from monitor.core.reachability import UNREACHABLE
+from monitor.core.rules import KeyView, Silent, Verdict
 from monitor.core.rules.silent import provider_is_down
+from monitor.network import NetworkWatch
 from monitor.world import LiveKey, World
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class ProviderWatch:
-    """Keeps the ``silent`` alerts of whole providers; keys are grouped by their origin."""
+    """Keeps the ``silent`` alerts of whole providers, and of all at once; keys are grouped by
+    their origin.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._members: dict[str, list[LiveKey]] = {}
         self._recovered_at: dict[str, datetime] = {}
+        self._network = NetworkWatch(world, {})
         self.regroup()
 
     def regroup(self) -> None:
@@ -29,17 +35,24 @@ class ProviderWatch:
         self._members = {}
         for live in self._world.keys.values():
             self._members.setdefault(_subject(live).id, []).append(live)
+        sites = {_subject(members[0]).provider: members for members in self._members.values()}
+        self._network.regroup(sites)
 
     def slots(self) -> Iterator[tuple[str, str]]:
         """(subject id, rule) of the alerts this watch may keep open."""
-        return ((subject_id, Silent.name) for subject_id in self._members)
+        yield from ((subject_id, Silent.name) for subject_id in self._members)
+        if self._network.can_tell:
+            yield NETWORK.id, Silent.name
 
     def speaks_for(self, live: LiveKey, after: timedelta, now: datetime) -> bool:
-        """Whether the provider's alert tells this key's silence, now or until it had its time.
+        """Whether another alert tells this key's silence, now or until it had its time: that of
+        its provider, or of the network.
 
         A key that is still failing when the provider is back gets *after* anew, so that the end of
         an outage is not a storm.
         """
+        if self._network.speaks(after, now):
+            return True
         subject_id = _subject(live).id
         if (subject_id, "", Silent.name) in self._world.alerts:
             return True
@@ -48,9 +61,17 @@ class ProviderWatch:
         return recovered is not None and timedelta(0) <= now - recovered < after
 
     def outage(
+        self, live: LiveKey, rule: Silent, view: KeyView, verdict: Verdict, next_id: int
+    ) -> Transition | None:
+        """The alert of the network, where *live*'s silence is shared by all providers, or that of
+        its provider, where it is shared by all keys of that.
+        """
+        loss = self._network.loss(rule, view.watching_since, view.now, next_id)
+        return loss or self._outage_of_provider(live, rule, verdict, view.now, next_id)
+
+    def _outage_of_provider(
         self, live: LiveKey, rule: Silent, verdict: Verdict, now: datetime, next_id: int
     ) -> Transition | None:
-        """The provider's alert, where *live*'s silence is shared by all keys of its provider."""
         subject = _subject(live)
         members = self._members[subject.id]
         asked, since = members, live.state.failing_since
@@ -61,17 +82,21 @@ class ProviderWatch:
             since = max((at for at in answers if at), default=verdict.facts.since or now)
         if not provider_is_down([m.state for m in asked], since):
             return None
-        breach = Verdict.breach(
-            verdict.severity or Severity.WARNING, _facts([m for m in members if _is_failing(m)])
-        )
+        facts = _facts([m for m in members if _is_failing(m)])
+        if facts.reason in UNREACHABLE and not self._network.can_tell:
+            facts = replace(facts, only_site=True)
+        breach = Verdict.breach(verdict.severity or Severity.WARNING, facts)
         slot = Slot(subject=subject, meter="", rule=rule.name)
         return step(slot, None, breach, now=now, next_id=next_id)
 
-    def recovered(self, now: datetime) -> Iterator[Transition]:
+    def recovered(self, watching_since: datetime, now: datetime) -> Iterator[Transition]:
         """The end of outages: as many keys answer again as still fail.
 
         A key that was not polled since is neither: it may still wait behind those that hang.
         """
+        regained = self._network.recovered(watching_since, now)
+        if regained is not None:
+            yield regained
         for subject_id, members in self._members.items():
             alert = self._world.alerts.get((subject_id, "", Silent.name))
             if alert is None:
@@ -82,7 +107,8 @@ class ProviderWatch:
             answering = [m for m in members if _answers(m, since)]
             if len(failing) <= len(answering):
                 self._recovered_at[subject_id] = now
-                yield close(alert, _facts([*answering, *failing]), Why.RECOVERED, now)
+                facts = replace(_facts([*answering, *failing]), since=alert.facts.since)
+                yield close(alert, facts, Why.RECOVERED, now)
 
 
 def _subject(live: LiveKey) -> Subject:

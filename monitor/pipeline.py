@@ -18,6 +18,7 @@ from monitor.core.alerts import Slot, close
 from monitor.core.model import (
     Failure,
     KeyState,
+    Kind,
     MeterReading,
     Observation,
     Outage,
@@ -29,6 +30,7 @@ from monitor.core.rules import KeyView, RuleParameters, Silent
 from monitor.core.rules.base import State
 from monitor.outages import ProviderWatch
 from monitor.store.base import Changes, StoredKey
+from monitor.troubles import MeterWatch
 from monitor.world import LiveKey, LiveMeter, World
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Pipeline:
         self._watching_since = now
         self._providers = ProviderWatch(world)
         self._balances = Balances(world, announcer)
+        self._meters = MeterWatch(world, announcer)
 
     # -- units of work ---------------------------------------------------------------------
 
@@ -101,13 +104,15 @@ class Pipeline:
     def sweep(self, now: datetime) -> Changes:
         """What time alone brings about: keys and providers that have fallen silent."""
         changes = Changes()
-        for transition in self._providers.recovered(now):
+        for transition in self._providers.recovered(self._watching_since, now):
             self._announcer.apply(transition, changes)
         self._announcer.remind(now, changes)
         for live in self.world.keys.values():
             rule = live.watched.rules.silent
             if rule is not None and self._may_be_silent(live, rule, now):
                 self._judge_silence(live, rule, now, changes)
+            if live.troubles:
+                self._meters.sweep(live, self._watched_since(live), now, changes)
         return changes
 
     def finish(self) -> Changes:
@@ -153,7 +158,9 @@ class Pipeline:
             changed |= self._observe_meter(
                 live, meter, reading.at, changes, unbroken=answered_before
             )
-        if len(live.meters) > len(reading.meters):
+        if reading.failures or live.troubles:
+            changed |= self._meters.observe(live, reading, changes)
+        if len(live.meters) > len(reading.meters) or live.troubles:
             changed |= self._forget_meters(live, reading, changes)
         silent = (live.watched.subject.id, "", Silent.name)
         if not answered_before or silent in self.world.alerts:
@@ -175,8 +182,11 @@ class Pipeline:
         was_unlimited = meter is not None and meter.reading.balance is None
         if meter is None:
             meter = live.meters[reading.meter] = LiveMeter(reading=reading, at=at)
-        self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
+        if reading.kind is not Kind.SESSION:
+            self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
         meter.reading, meter.at = reading, at
+        if reading.kind is not Kind.BALANCE:
+            return not same
         if not self._balances.speaks(live.watched, reading.meter, at):
             meter.judged = False
             return not same
@@ -193,14 +203,15 @@ class Pipeline:
 
     def _forget_meters(self, live: LiveKey, reading: Reading, changes: Changes) -> bool:
         """Let go of meters that the provider has not shown for a day, and of their alerts."""
-        shown = {meter.meter for meter in reading.meters}
-        gone = [
-            name
-            for name, meter in live.meters.items()
-            if name not in shown and reading.at - meter.at > METER_KEPT
-        ]
+        shown = set(reading.names)
+        seen = {name: m.at for name, m in live.meters.items() if m.reading.kind is not Kind.MANUAL}
+        for name, trouble in live.troubles.items():
+            seen[name] = max(trouble.at, seen.get(name, trouble.at))
+        gone = [n for n, at in seen.items() if n not in shown and reading.at - at > METER_KEPT]
         for name in gone:
-            del live.meters[name]
+            live.meters.pop(name, None)
+            live.troubles.pop(name, None)
+            changes.forgotten.append((live.watched.name, name))
         mine = {live.watched.subject.id, live.watched.balance_subject.id}
         others = list(self.world.keys_of_account(live.watched.balance_subject))
         for alert in list(self.world.alerts.values()):
@@ -315,9 +326,11 @@ class Pipeline:
         if self._providers.speaks_for(live, rule.after, now):
             return
         slot = _key_slot(live, rule)
-        verdict = rule.judge(self._key_view(live, slot, now))
+        view = self._key_view(live, slot, now)
+        verdict = rule.judge(view)
         if verdict.state is State.BREACH and self.world.alert(slot) is None:
-            outage = self._providers.outage(live, rule, verdict, now, self._announcer.next_alert_id)
+            next_id = self._announcer.next_alert_id
+            outage = self._providers.outage(live, rule, view, verdict, next_id)
             if outage is not None:
                 self._announcer.apply(outage, changes)
                 return
@@ -325,7 +338,8 @@ class Pipeline:
 
     def _key_view(self, live: LiveKey, slot: Slot, now: datetime) -> KeyView:
         alert = self.world.alert(slot)
-        meter = next(iter(live.meters.values()), None)
+        balances = (m for m in live.meters.values() if m.reading.kind is Kind.BALANCE)
+        meter = next(balances, None)
         return KeyView(
             state=live.state,
             now=now,
@@ -370,6 +384,7 @@ class Pipeline:
                 account=watched.account,
                 state=live.state,
                 meters=tuple((m.reading, m.at) for m in live.meters.values()),
+                troubles=tuple(live.troubles.values()),
             )
         )
 

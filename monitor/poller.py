@@ -49,10 +49,10 @@ class PollJob:
 
     def polls_like(self, other: PollJob) -> bool:
         """Whether both ask the same at the same pace."""
-        return (
-            (self.provider_name, self.fingerprint) == (other.provider_name, other.fingerprint)
-            and (self.interval, self.timeout) == (other.interval, other.timeout)
-        )
+        return (self.provider_name, self.fingerprint) == (
+            other.provider_name,
+            other.fingerprint,
+        ) and (self.interval, self.timeout) == (other.interval, other.timeout)
 
 
 class PollListener(Protocol):
@@ -278,8 +278,8 @@ class Poller:
     async def _poll(self, job: PollJob) -> Observation:
         try:
             async with asyncio.timeout(job.timeout.total_seconds()):
-                meters = await job.provider.poll(self._http)
-            return Reading(key=job.name, at=self._clock.now(), meters=meters)
+                found = await job.provider.poll(self._http)
+            return Reading.of(job.name, self._clock.now(), found)
         except PollError as error:
             return self._failure(job, error.reason, error.detail, error.retry_after)
         except TimeoutError:

@@ -7,17 +7,20 @@ raise :class:`~monitor.store.base.StoreError` when the store does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
+    NETWORK,
     Ack,
     Alert,
     KeyState,
+    Kind,
     MeterReading,
+    MeterTrouble,
     NotificationState,
     Outage,
     Sample,
@@ -26,7 +29,7 @@ from monitor.core.model import (
     Subject,
 )
 from monitor.pipeline import SAVE_EVERY
-from monitor.store.base import Store, StoredKey, StoredLedger
+from monitor.store.base import Store, StoredConfiguration, StoredKey, StoredLedger
 from monitor.world import STALE_AFTER_INTERVALS, WatchedKey
 
 STATE_OK = "ok"
@@ -38,19 +41,23 @@ STATE_UNKNOWN = "unknown"
 class MeterOverview:
     """One meter of a key as last read; amounts are in ``unit``.
 
-    ``balance`` None means the provider reports no cap.  ``fresh`` tells whether it may be shown as
-    current, ``reference`` is the level that percentages refer to, ``severity`` that of the worst
-    open alert about this balance.
+    ``balance`` None means the provider reports no cap, or that it was never read (``read_at`` is
+    None then).  ``state`` is ``ok`` or why this meter gives no reading although its key may work.
+    ``fresh`` tells whether it may be shown as current, ``reference`` is the level that percentages
+    refer to, ``severity`` that of the worst open alert about this meter.
     """
 
     meter: str
+    kind: Kind
+    state: str
+    detail: str
     unit: str
     balance: Decimal | None
     limit: Decimal | None
     expires_at: datetime | None
     jobs_limit: int | None
     jobs_running: int | None
-    read_at: datetime
+    read_at: datetime | None
     fresh: bool
     reference: Decimal | None
     consumed_total: Decimal | None
@@ -93,7 +100,8 @@ class Overview:
 
     ``polling`` tells whether a key was polled lately: False means that no daemon seems to run.
     ``pending`` and ``dead`` count notifications that are not delivered yet, and never will be;
-    ``acks`` are those of the open alerts, ``silences`` those that hold now.
+    ``acks`` are those of the open alerts, ``silences`` those that hold now; ``configuration`` is
+    what the daemon read, as far as that is recorded.
     """
 
     at: datetime
@@ -105,6 +113,7 @@ class Overview:
     silences: tuple[Silence, ...]
     pending: int
     dead: int
+    configuration: StoredConfiguration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +165,8 @@ def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None =
     )
     if watched is None:
         watched = [_assumed(key) for key in present.keys]
-    return assemble(present, store.count_notifications(), now, watched)
+    found = assemble(present, store.count_notifications(), now, watched)
+    return replace(found, configuration=store.configuration())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,12 +256,24 @@ def _key(
                 reading,
                 ledgers.get((subject_id, reading.meter)),
                 read_at=at,
-                fresh=is_current(at, now, watched.interval),
+                trouble=trouble,
+                fresh=at is not None and trouble is None and is_current(at, now, watched.interval),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
-            for reading, at in (stored.meters if stored else ())
+            for reading, at, trouble in (_read_or_not(stored) if stored else ())
         ),
     )
+
+
+def _read_or_not(
+    stored: StoredKey,
+) -> Iterator[tuple[MeterReading, datetime | None, MeterTrouble | None]]:
+    """All meters with what was read last, and why they cannot be read now where they cannot."""
+    troubles = {trouble.meter: trouble for trouble in stored.troubles}
+    for reading, at in stored.meters:
+        yield reading, at, troubles.pop(reading.meter, None)
+    for trouble in troubles.values():
+        yield MeterReading(meter=trouble.meter, unit="", balance=None), None, trouble
 
 
 def _state_word(state: KeyState) -> str:
@@ -264,12 +286,16 @@ def _meter(
     reading: MeterReading,
     ledger: LedgerState | None,
     *,
-    read_at: datetime,
+    read_at: datetime | None,
+    trouble: MeterTrouble | None,
     fresh: bool,
     severity: Severity | None,
 ) -> MeterOverview:
     return MeterOverview(
         meter=reading.meter,
+        kind=reading.kind,
+        state=trouble.reason if trouble else STATE_OK,
+        detail=trouble.detail if trouble else "",
         unit=reading.unit,
         balance=reading.balance,
         limit=reading.limit,
@@ -292,8 +318,11 @@ def concerns(subject: Subject, key: WatchedKey) -> bool:
 
 
 def subjects(key: WatchedKey) -> set[str]:
-    """The ids of the key, of the account it draws on, and of what fails together with it."""
-    return {key.subject.id, key.balance_subject.id, Subject(key.origin or key.provider).id}
+    """The ids of the key, of the account it draws on, of what fails together with it, and of the
+    network that all keys share.
+    """
+    site = Subject(key.origin or key.provider)
+    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:

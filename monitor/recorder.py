@@ -203,6 +203,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
     folded = Changes()
     rows: dict[str, Callable[[Any], object]] = {
         "keys": lambda k: k.name,
+        "forgotten": lambda pair: pair,
         "ledgers": lambda e: (e.subject_id, e.meter),
         "samples": lambda s: (s.key, s.meter, s.at),
         "outages": lambda o: (o.key, o.at),

@@ -16,6 +16,7 @@ from monitor.core.model import (
     Alert,
     KeyState,
     MeterReading,
+    MeterTrouble,
     Outage,
     Sample,
     Silence,
@@ -72,12 +73,14 @@ class LiveMeter:
 class LiveKey:
     """One watched key: what was configured, its health and its meters.
 
+    ``troubles`` are those meters that fail although the key works; some were never read.
     ``since`` is when it came to the others; None: it is watched since the start.
     """
 
     watched: WatchedKey
     state: KeyState
     meters: dict[str, LiveMeter] = field(default_factory=dict)
+    troubles: dict[str, MeterTrouble] = field(default_factory=dict)
     outage: Outage | None = None
     saved_at: datetime | None = None
     since: datetime | None = None
@@ -175,5 +178,6 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
             for reading, at in before.meters:
                 run = runs.get((key.name, reading.meter))
                 live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
+            live.troubles = {trouble.meter: trouble for trouble in before.troubles}
         world.keys[key.name] = live
     return world

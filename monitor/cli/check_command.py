@@ -150,12 +150,12 @@ class _Round:
 
     async def _observe(self, key: KeySettings, provider: Provider) -> Reading | Failure:
         try:
-            meters = await provider.poll(self._http)
+            found = await provider.poll(self._http)
         except PollError as error:
             return Failure(
                 key=key.name, at=datetime.now(UTC), reason=error.reason, detail=error.detail
             )
-        return Reading(key=key.name, at=datetime.now(UTC), meters=meters)
+        return Reading.of(key.name, datetime.now(UTC), found)
 
     def _open_gates(self, keys: Sequence[KeySettings], providers: Sequence[Provider]) -> None:
         """One gate per limit group, as wide as the daemon opens it."""
@@ -241,7 +241,7 @@ def nagios_line(findings: Sequence[Finding]) -> str:
     words = ", ".join(_words(finding) for finding in bad or findings)
     if bad and len(bad) < len(findings):
         words += f"; {len(findings) - len(bad)} ok"
-    data = " ".join(_performance(finding) for finding in findings if finding.balance is not None)
+    data = " ".join(_performance(finding) for finding in findings if finding.has_amount)
     text = output.printable(f"CREDIT {status.name} - {words}").replace("|", "/")
     return f"{text} | {data}" if data else text
 

@@ -22,6 +22,8 @@ from monitor.core.model import (
     Facts,
     Failure,
     KeyState,
+    Kind,
+    MeterFailure,
     MeterReading,
     Reading,
     Severity,
@@ -65,8 +67,10 @@ class Finding:
     meter: str
     state: str
     detail: str = ""
+    kind: Kind = Kind.BALANCE
     balance: Decimal | None = None
     unit: str = ""
+    expires_at: datetime | None = None
     warning: Decimal | None = None
     critical: Decimal | None = None
     verdict: CheckExit
@@ -77,7 +81,12 @@ class Finding:
         """The balance in words; without a meter there is none to show."""
         if not self.meter:
             return output.UNSUPPORTED if self.state == STATE_OK else output.NOTHING
-        return output.amount(self.balance, self.unit)
+        return wording.holding(self) if self.state == STATE_OK else output.NOTHING
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether it tells a measured amount, as performance data does."""
+        return self.balance is not None and self.kind is not Kind.MANUAL
 
     @property
     def label(self) -> str:
@@ -104,28 +113,33 @@ def judge(
     A key whose provider shows no balance is ok while it works, and unknown with *require*.
     """
     if isinstance(poll, Failure):
-        return [_failed(key, poll)]
-    if not poll.meters:
-        return [_checked(key, require)]
-    return [_read(key, meter, poll.at, ledgers, require) for meter in poll.meters]
+        return [_failed(key, poll, poll.at)]
+    failed = [_failed(key, each, poll.at, each.meter) for each in poll.failures]
+    read = [_read(key, meter, poll.at, ledgers, require) for meter in poll.meters]
+    has_balance = any(meter.kind is Kind.BALANCE for meter in poll.meters)
+    if not has_balance and (require is not None or not read) and not failed:
+        return [_checked(key, require), *read]
+    return [*read, *failed]
 
 
-def _failed(key: WatchedKey, failure: Failure) -> Finding:
+def _failed(
+    key: WatchedKey, failure: Failure | MeterFailure, at: datetime, meter: str = ""
+) -> Finding:
     verdict = Verdict.unknown()
     if key.rules.rejected is not None:
-        refused = failure.at if failure.reason.needs_person else None
+        refused = at if failure.reason.needs_person else None
         verdict = key.rules.rejected.judge(
             KeyView(
                 state=KeyState(
                     key=key.name,
-                    last_poll_at=failure.at,
-                    failing_since=failure.at,
+                    last_poll_at=at,
+                    failing_since=at,
                     failures=1,
                     reason=failure.reason,
                     refused_since=refused,
                 ),
-                now=failure.at,
-                watching_since=failure.at,
+                now=at,
+                watching_since=at,
                 interval_seconds=key.interval.total_seconds(),
                 firing=None,
             )
@@ -134,7 +148,7 @@ def _failed(key: WatchedKey, failure: Failure) -> Finding:
         key=key.name,
         provider=key.provider,
         account=key.account,
-        meter="",
+        meter=meter,
         state=failure.reason,
         detail=failure.detail,
         verdict=_EXITS[verdict.severity] if verdict.severity else CheckExit.UNKNOWN,
@@ -168,8 +182,10 @@ def _read(
         account=key.account,
         meter=reading.meter,
         state=STATE_OK,
+        kind=reading.kind,
         balance=reading.balance,
         unit=reading.unit,
+        expires_at=reading.expires_at,
         warning=judged.warning,
         critical=judged.critical,
         verdict=_EXITS[judged.severity],
@@ -192,7 +208,7 @@ def _judge_balance(
     ledgers: Ledgers,
     require: Decimal | None,
 ) -> _Judged:
-    if reading.balance is None:
+    if reading.balance is None or reading.kind is not Kind.BALANCE:
         return _Judged()
     if require is not None:
         return _against(require, reading.balance, reading.unit)

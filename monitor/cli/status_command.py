@@ -15,6 +15,7 @@ from monitor.cli.options import format_option
 from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
+from monitor.core.model import DEFAULT_METER, Kind
 from monitor.queries import STATE_OK, KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
 from monitor.world import WatchedKey, watched_key
@@ -62,7 +63,7 @@ def _watch(store: Store, keys: Sequence[WatchedKey]) -> None:
 
 def blocks(overview: Overview) -> Sequence[output.Block]:
     """What is printed: whether a daemon polls, keys, open alerts, silences, the outbox."""
-    parts: list[output.Block] = [_headline(overview)]
+    parts: list[output.Block] = [_headline(overview), *_refusal(overview)]
     if overview.keys:
         parts.append(_keys(overview))
     if overview.open_alerts:
@@ -82,36 +83,57 @@ def _headline(overview: Overview) -> str:
     return f"No daemon seems to run: last poll {last}. What follows is not current."
 
 
+def _refusal(overview: Overview) -> list[str]:
+    """That the daemon does not run what the file says now, and why."""
+    read = overview.configuration
+    if read is None or read.refused_at is None:
+        return []
+    refused, since = (output.ago(at, overview.at) for at in (read.refused_at, read.read_at))
+    lines = [f"The configuration was refused {refused}; the one read {since} is in use:"]
+    return [*lines, *(f"  {output.printable(problem)}" for problem in read.problems), ""]
+
+
 def _keys(overview: Overview) -> output.Table:
+    """One line per meter; the meters' names stand there only where a key has others than one."""
+    named = any(m.meter != DEFAULT_METER for key in overview.keys for m in key.meters)
+    columns = ("key", "meter", "provider", "account", "balance", "state", "alert", "read")
     table = output.Table(
-        ("key", "provider", "account", "balance", "state", "alert", "read"),
-        right=frozenset({"balance"}),
+        tuple(name for name in columns if named or name != "meter"), right=frozenset({"balance"})
     )
     for key in overview.keys:
         for meter in key.meters or (None,):
-            table.add(*_cells(key, meter, overview.at), tone=_tone(key, meter))
+            cells = _cells(key, meter, overview.at)
+            table.add(*(cells if named else cells[:1] + cells[2:]), tone=_tone(key, meter))
     return table
 
 
 def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tuple[str, ...]:
     nothing = output.UNSUPPORTED if key.is_check_only else output.NOTHING
-    balance = nothing if meter is None else output.amount(meter.balance, meter.unit)
-    read = output.ago(meter.read_at if meter else key.last_success_at, now)
-    stale = " (stale)" if meter and not meter.fresh else ""
+    has_number = meter is not None and meter.read_at is not None
+    state = key.state if meter is None or key.state != STATE_OK else meter.state
+    severity = key.severity if meter is None or len(key.meters) == 1 else meter.severity
     return (
         key.name,
+        meter.meter if meter else output.NOTHING,
         key.provider,
         key.account or output.NOTHING,
-        balance,
-        output.state(key.state),
-        str(key.severity or "none"),
-        read + stale,
+        wording.holding(meter) if meter and has_number else nothing,
+        output.state(state),
+        str(severity or "none"),
+        _read(key, meter, now),
     )
 
 
+def _read(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> str:
+    read = output.ago(meter.read_at if meter else key.last_success_at, now)
+    is_old = meter and meter.read_at and not meter.fresh and meter.kind is not Kind.MANUAL
+    return f"{read} (stale)" if is_old else read
+
+
 def _tone(key: KeyOverview, meter: MeterOverview | None) -> str:
-    if key.severity:
-        return str(key.severity)
+    severity = key.severity if meter is None or len(key.meters) == 1 else meter.severity
+    if severity:
+        return str(severity)
     is_current = meter.fresh if meter else key.state == STATE_OK
     return "" if is_current else "faint"
 

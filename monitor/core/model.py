@@ -6,7 +6,7 @@ broken answer cannot become a balance anywhere further down.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -80,6 +80,15 @@ def require_aware(moment: datetime, name: str) -> None:
         raise ValueError(f"{name} must be an aware datetime")
 
 
+class Kind(StrEnum):
+    """What the number of a meter is; only a balance is judged and counted as consumption."""
+
+    BALANCE = "balance"
+    COUNT = "count"  # things one has, such as tickets: having none is nothing to warn about
+    SESSION = "session"  # no number, but a login with an end
+    MANUAL = "manual"  # typed into the configuration by a person, and never read
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterReading:
     """One amount read through a key.
@@ -91,6 +100,7 @@ class MeterReading:
     meter: str = DEFAULT_METER
     unit: str
     balance: Decimal | None
+    kind: Kind = Kind.BALANCE
     limit: Decimal | None = None
     expires_at: datetime | None = None
     jobs_limit: int | None = None
@@ -106,20 +116,50 @@ class MeterReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A successful poll of key ``key`` that ended at ``at``; ``meters`` has each meter once.
+class MeterFailure:
+    """One meter that gave no reading although its key works, as when one of several linked accounts
+    is logged out; ``detail`` as in :class:`Failure`.
+    """
 
-    It is empty where a provider shows no balance and only tells that the key works: a key check.
+    meter: str
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A successful poll of key ``key`` that ended at ``at``; it has each meter once, either in
+    ``meters`` or in ``failures``.
+
+    Both are empty where a provider shows no balance and only tells that the key works: a key check.
     """
 
     key: str
     at: datetime
     meters: tuple[MeterReading, ...]
+    failures: tuple[MeterFailure, ...] = ()
 
     def __post_init__(self) -> None:
         require_aware(self.at, "at")
-        if len(self.meters) > 1 and len({m.meter for m in self.meters}) < len(self.meters):
+        names = self.names
+        if len(names) > 1 and len(set(names)) < len(names):
             raise ValueError("a reading has each meter once")
+
+    @property
+    def names(self) -> list[str]:
+        """All meters that the poll told of, read or not."""
+        return [m.meter for m in self.meters] + [f.meter for f in self.failures]
+
+    @classmethod
+    def of(cls, key: str, at: datetime, found: Iterable[MeterReading | MeterFailure]) -> Reading:
+        """The reading of *key* from what a poll *found*."""
+        meters, failures = [], []
+        for each in found:
+            if isinstance(each, MeterFailure):
+                failures.append(each)
+            else:
+                meters.append(each)
+        return cls(key=key, at=at, meters=tuple(meters), failures=tuple(failures))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +185,10 @@ Observation = Reading | Failure
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty)."""
+    """What an alert is about: a key, an account (``key`` empty) or a provider (both empty).
+
+    With nothing at all it is :data:`NETWORK`.
+    """
 
     provider: str
     account: str = ""
@@ -158,7 +201,7 @@ class Subject:
             return f"key:{self.key}"
         if self.account:
             return f"account:{self.provider}/{self.account}"
-        return f"provider:{self.provider}"
+        return f"provider:{self.provider}" if self.provider else "network"
 
     @property
     def label(self) -> str:
@@ -167,7 +210,11 @@ class Subject:
             return self.key
         if self.account:
             return f"account {self.account}"
-        return f"provider {self.provider}"
+        return f"provider {self.provider}" if self.provider else "this host's network"
+
+
+NETWORK = Subject("")
+"""This host's own network, by which all providers are reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +235,21 @@ class KeyState:
     reason: Reason | None = None
     detail: str = ""
     refused_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterTrouble:
+    """A meter that fails while its key works: since when, until when, and in how many polls.
+
+    ``reason`` and ``detail`` are those of the last failure.
+    """
+
+    meter: str
+    reason: Reason
+    detail: str = ""
+    since: datetime
+    at: datetime
+    polls: int = 1
 
 
 class Change(StrEnum):
@@ -232,7 +294,8 @@ class Facts:
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
     ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
-    has fired within the last hour; 0 for one that does not flap.
+    has fired within the last hour; 0 for one that does not flap.  ``only_site``: no other provider
+    is watched, so that its outage cannot be told from the loss of this host's network.
     """
 
     balance: Decimal | None = None
@@ -248,6 +311,7 @@ class Facts:
     keys: tuple[str, ...] = ()
     top_up_url: str = ""
     fired: int = 0
+    only_site: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,17 @@ from monitor.core.model import Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """What an event is about: a rule, and the keys, tags, account and provider it speaks for."""
+    """What an event is about: a rule, and the keys, tags, account and provider it speaks for.
+
+    ``other_providers`` and ``other_accounts`` are those of its keys, where it is about something
+    wider: the outage of a site, or of the network, concerns each of them.
+    """
 
     rule: str
     provider: str
     account: str = ""
+    other_providers: tuple[str, ...] = ()
+    other_accounts: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
@@ -44,8 +50,8 @@ class Filters:
             return f"takes keys with tag {' or '.join(self.tags)} only"
         pairs = (
             ("rules", self.rules, (concern.rule,)),
-            ("providers", self.providers, (concern.provider,)),
-            ("accounts", self.accounts, (concern.account,)),
+            ("providers", self.providers, (concern.provider, *concern.other_providers)),
+            ("accounts", self.accounts, (concern.account, *concern.other_accounts)),
             ("keys", self.keys, concern.keys),
         )
         for word, globs, names in pairs:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from monitor.core import wording
 from monitor.core.advice import ReasonText, reason_text
-from monitor.core.model import DEFAULT_METER, Change, Event, Facts, Reason, Severity, Why
+from monitor.core.model import DEFAULT_METER, NETWORK, Change, Event, Facts, Reason, Severity, Why
 
 NAMES_LENGTH = 400
 """How much of a list of key names a fact shows."""
@@ -61,6 +61,11 @@ class Scene:
     def balance(self) -> str:
         """The balance with its unit; empty where it is unknown or has no cap."""
         return _amount(self.facts.balance, self.facts)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is about this host's own network."""
+        return self.event.subject == NETWORK
 
     @property
     def since(self) -> datetime:
@@ -185,6 +190,9 @@ def _over(scenes: Sequence[Scene]) -> list[str]:
     rules = {s.event.rule for s in scenes if s.event.change is Change.RESOLVED}
     if "low_balance" in rules:
         rules.discard("exhausted")
+    if rules and scenes[0].is_network:
+        event = scenes[0].event
+        return [f"providers can be reached again, after {wording.span(event.at - scenes[0].since)}"]
     return [voice(rule).over for rule in sorted(rules, key=lambda r: voice(r).rank)]
 
 
@@ -254,7 +262,7 @@ def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
     read = wording.moment(last, lead.now, lead.timezone) if last else never
     return [
         ("Reason", f"{reason.meaning} ({lead.facts.reason})" if reason else ""),
-        ("Provider says", lead.facts.detail),
+        ("Errors" if lead.is_network else "Provider says", lead.facts.detail),
         ("Last reading", read),
     ]
 
@@ -267,9 +275,14 @@ def _duration_fact(scenes: Sequence[Scene]) -> str:
     over = [s.event for s in scenes if s.event.change is Change.RESOLVED]
     if not over:
         return ""
-    first = min(over, key=lambda event: event.opened_at)
-    start = wording.clock(first.opened_at, lead.timezone)
-    return f"{wording.span(first.at - first.opened_at)}, since {start}"
+    first = min(over, key=_began)
+    start = wording.clock(_began(first), lead.timezone)
+    return f"{wording.span(first.at - _began(first))}, since {start}"
+
+
+def _began(event: Event) -> datetime:
+    """When the trouble began that *event* ends: not after it was told."""
+    return min(event.opened_at, event.facts.since or event.opened_at)
 
 
 def _flapping(scenes: Sequence[Scene]) -> str:
@@ -322,12 +335,24 @@ def _rejected(scene: Scene) -> str:
 
 def _silent(scene: Scene) -> str:
     keys = scene.facts.keys
+    if scene.is_network:
+        unknown = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+        return (
+            f"this host cannot reach any provider for {scene.lasted}: nothing is known of {unknown}"
+        )
     who = f" of any of {len(keys)} keys" if keys and not scene.event.subject.key else ""
     why = f" ({scene.reason.short})" if scene.reason else ""
     return f"{scene.name}: no reading{who} for {scene.lasted}{why}"
 
 
 def _reason_action(scene: Scene) -> str:
+    if scene.is_network:
+        return "Check the network, DNS, proxy and clock of this host."
+    if scene.facts.only_site:
+        return (
+            "No other provider is watched, so this may as well be the network of this host: "
+            "check it first."
+        )
     return scene.reason.action if scene.reason else "Check that credit-monitor itself is running."
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from typing import Protocol
 
-from monitor.core.model import Suppression
+from monitor.core.model import Kind, Suppression
 
 MAX_DECIMALS = 4
 """Decimals shown of an amount from one up; of a smaller one, as many significant digits."""
@@ -37,6 +38,41 @@ def amount(value: Decimal, unit: str = "") -> str:
     if value < 0:
         text = f"-{text}"
     return f"{text} {_unit(unit, value)}" if unit else text
+
+
+class Holding(Protocol):
+    """What a meter holds: a reading of it, or a record or finding about one."""
+
+    @property
+    def kind(self) -> Kind:
+        """What its number is."""
+        ...
+
+    @property
+    def balance(self) -> Decimal | None:
+        """The number, in ``unit``."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """The unit of the number."""
+        ...
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends."""
+        ...
+
+
+def holding(meter: Holding) -> str:
+    """What a meter holds, in words: an amount, ``no cap``, or until when a login lasts."""
+    if meter.kind is Kind.SESSION:
+        end = meter.expires_at
+        return f"until {end.astimezone(UTC):%Y-%m-%d %H:%MZ}" if end else "no known end"
+    if meter.balance is None:
+        return "no cap"
+    text = amount(meter.balance, meter.unit)
+    return f"{text} (entered by hand)" if meter.kind is Kind.MANUAL else text
 
 
 def _shorten(whole: str, fraction: str) -> str:

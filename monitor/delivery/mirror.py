@@ -51,7 +51,8 @@ class MirrorContext:
     """What a mirror needs from outside.
 
     ``current`` gives the open alerts that the channel's filters let through; ``page`` gives
-    the base address of our page as others reach it, or nothing; ``timeout`` (real seconds) bounds a post.
+    the base address of our page as others reach it, or nothing; ``timeout`` (real seconds) bounds
+    a post.
     """
 
     current: Callable[[], Iterable[Alert]]

@@ -13,7 +13,7 @@ from monitor.core.fields import STRICT, Duration
 from monitor.core.rules import Rules
 
 if TYPE_CHECKING:
-    from monitor.core.model import MeterReading, Reason
+    from monitor.core.model import MeterFailure, MeterReading, Reason
     from monitor.providers.http import HttpClient
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
@@ -81,10 +81,11 @@ class Provider(Protocol):
         """Keys with the same group share rate and concurrency limits (usually the host)."""
         ...
 
-    async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
+    async def poll(self, http: HttpClient) -> tuple[MeterReading | MeterFailure, ...]:
         """Read all meters of the key once; raises :class:`PollError` and nothing else.
 
-        None at all means that the key works at a provider without a readable balance.
+        None at all means that the key works at a provider without a readable balance.  A failure
+        among them is that of one meter, while the others could be read.
         """
         ...
 

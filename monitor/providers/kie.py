@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from monitor.core.model import MeterReading
-from monitor.providers.base import KeySettings, Provider, ProviderInfo
+from monitor.providers.base import KeySettings, ProviderInfo
 from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
 from monitor.providers.judge import amount
 from monitor.providers.kie_envelope import data_of
@@ -69,7 +69,7 @@ class KieKey(KeySettings):
         """kie.ai, or the site of another service of its shape, which is down by itself."""
         return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
 
-    def build(self) -> Provider:
+    def build(self) -> KieProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
         if self.key is None:
             raise ValueError(f"key {self.name} has no credential")

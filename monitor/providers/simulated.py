@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from monitor.providers.base import KeySettings, Provider, ProviderInfo
+from monitor.providers.base import KeySettings, ProviderInfo
 from monitor.providers.exchange import Url, check_plain_http
 from monitor.providers.kie import KieProvider
 
@@ -35,7 +35,7 @@ class SimulatedKey(KeySettings):
         check_plain_http(self.url, "")
         return self
 
-    def build(self) -> Provider:
+    def build(self) -> KieProvider:
         """The provider that polls this key: kie.ai's, at the simulator's address."""
         token = self.key.get_secret_value() if self.key else self.name
         seconds = self.timeout.total_seconds()

@@ -19,6 +19,7 @@ from monitor.core.model import (
     Event,
     KeyState,
     MeterReading,
+    MeterTrouble,
     Notification,
     NotificationState,
     Outage,
@@ -38,13 +39,16 @@ class StoreUnusableError(StoreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """A key as last seen: identity, health and last reading of each meter with its time."""
+    """A key as last seen: identity, health, last reading of each meter with its time, and those
+    meters that fail although the key works.
+    """
 
     name: str
     provider: str
     account: str = ""
     state: KeyState
     meters: tuple[tuple[MeterReading, datetime], ...] = ()
+    troubles: tuple[MeterTrouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +103,13 @@ class PeriodRecords:
 
 @dataclass(slots=True)
 class Changes:
-    """What one unit of work has to write, all or nothing; every list holds upserts."""
+    """What one unit of work has to write, all or nothing; every list holds upserts.
+
+    ``forgotten`` are meters, as (key, meter), that no longer exist; their history stays.
+    """
 
     keys: list[StoredKey] = field(default_factory=list)
+    forgotten: list[tuple[str, str]] = field(default_factory=list)
     ledgers: list[StoredLedger] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)

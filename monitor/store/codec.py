@@ -18,7 +18,9 @@ from monitor.core.model import (
     Event,
     Facts,
     KeyState,
+    Kind,
     MeterReading,
+    MeterTrouble,
     Notification,
     Outage,
     Reason,
@@ -55,7 +57,11 @@ def key_row(stored: StoredKey) -> Bind:
     }
 
 
-def key_of(row: Row[Any], meters: tuple[tuple[MeterReading, datetime], ...]) -> StoredKey:
+def key_of(
+    row: Row[Any],
+    meters: tuple[tuple[MeterReading, datetime], ...],
+    troubles: tuple[MeterTrouble, ...] = (),
+) -> StoredKey:
     """The key of a row of ``keys``, with what ``meters`` holds of it."""
     state = KeyState(
         key=row.name,
@@ -68,18 +74,41 @@ def key_of(row: Row[Any], meters: tuple[tuple[MeterReading, datetime], ...]) -> 
         refused_since=row.refused_since,
     )
     return StoredKey(
-        name=row.name, provider=row.provider, account=row.account, state=state, meters=meters
+        name=row.name,
+        provider=row.provider,
+        account=row.account,
+        state=state,
+        meters=meters,
+        troubles=troubles,
     )
 
 
-def meter_row(number: int, key: str, reading: MeterReading, at: datetime) -> Bind:
-    """A row of ``meters`` without what thinning keeps there."""
+def meter_row(number: int, key: str, meter: str) -> Bind:
+    """A row of ``meters`` of which nothing is known, without what thinning keeps there."""
+    return {"id": number, "key": key, "name": meter, **_NO_READING, **_NO_TROUBLE}
+
+
+_NO_READING: Bind = dict.fromkeys(
+    (
+        "at",
+        "unit",
+        "balance",
+        "kind",
+        "credit_limit",
+        "expires_at",
+        "jobs_limit",
+        "jobs_running",
+    )
+)
+_NO_TROUBLE: Bind = dict.fromkeys(("reason", "detail", "failing_since", "failed_at", "failures"))
+
+
+def reading_columns(reading: MeterReading, at: datetime) -> Bind:
+    """What a reading puts into the row of its meter."""
     return {
-        "id": number,
-        "key": key,
-        "name": reading.meter,
         "at": at,
         "unit": reading.unit,
+        "kind": reading.kind,
         "balance": reading.balance,
         "credit_limit": reading.limit,
         "expires_at": reading.expires_at,
@@ -88,11 +117,35 @@ def meter_row(number: int, key: str, reading: MeterReading, at: datetime) -> Bin
     }
 
 
+def trouble_columns(trouble: MeterTrouble) -> Bind:
+    """What the failing of a meter puts into its row."""
+    return {
+        "reason": trouble.reason,
+        "detail": trouble.detail,
+        "failing_since": trouble.since,
+        "failed_at": trouble.at,
+        "failures": trouble.polls,
+    }
+
+
+def trouble_of(row: Row[Any]) -> MeterTrouble:
+    """The failing of the meter of a row of ``meters``."""
+    return MeterTrouble(
+        meter=row.name,
+        reason=row.reason,
+        detail=row.detail,
+        since=row.failing_since,
+        at=row.failed_at,
+        polls=row.failures,
+    )
+
+
 def reading_of(row: Row[Any]) -> MeterReading:
     """The reading of a row of ``meters``."""
     return MeterReading(
         meter=row.name,
         unit=row.unit,
+        kind=row.kind or Kind.BALANCE,
         balance=row.balance,
         limit=row.credit_limit,
         expires_at=row.expires_at,
@@ -219,6 +272,7 @@ _FACTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "keys": (list, tuple),
     "top_up_url": (str, str),
     "fired": (int, int),
+    "only_site": (bool, bool),
 }
 """How each field of :class:`Facts` enters JSON and comes back; a test keeps it complete."""
 

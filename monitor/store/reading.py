@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, and_, func, select
+from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
 
 from monitor.core.model import (
     Ack,
@@ -15,6 +15,7 @@ from monitor.core.model import (
     Attempt,
     Event,
     MeterReading,
+    MeterTrouble,
     Notification,
     NotificationState,
     Outage,
@@ -23,7 +24,7 @@ from monitor.core.model import (
     Suppressed,
 )
 from monitor.store import codec, schema
-from monitor.store.base import Snapshot, StoredKey, StoredLedger
+from monitor.store.base import Snapshot, StoredConfiguration, StoredKey, StoredLedger
 
 VALUES_PER_STATEMENT = 10_000
 """SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
@@ -52,11 +53,19 @@ def snapshot(connection: Connection) -> Snapshot:
 def keys(connection: Connection) -> list[StoredKey]:
     """All keys ever seen, by name; meters in the order in which they were first seen."""
     meters: dict[str, list[tuple[MeterReading, datetime]]] = defaultdict(list)
-    known = select(schema.meters).where(schema.meters.c.at.is_not(None))
-    for row in connection.execute(known.order_by(schema.meters.c.id)):
-        meters[row.key].append((codec.reading_of(row), row.at))
+    troubles: dict[str, list[MeterTrouble]] = defaultdict(list)
+    table = schema.meters
+    known = select(table).where(or_(table.c.at.is_not(None), table.c.reason.is_not(None)))
+    for row in connection.execute(known.order_by(table.c.id)):
+        if row.at is not None:
+            meters[row.key].append((codec.reading_of(row), row.at))
+        if row.reason is not None:
+            troubles[row.key].append(codec.trouble_of(row))
     found = connection.execute(select(schema.keys))
-    stored = [codec.key_of(row, tuple(meters.get(row.name, ()))) for row in found]
+    stored = [
+        codec.key_of(row, tuple(meters.get(row.name, ())), tuple(troubles.get(row.name, ())))
+        for row in found
+    ]
     return sorted(stored, key=lambda key: key.name)
 
 

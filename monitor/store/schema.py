@@ -17,10 +17,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from monitor.core.model import Change, NotificationState, Reason, Severity, Suppression, Why
+from monitor.core.model import Change, Kind, NotificationState, Reason, Severity, Suppression, Why
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
-HEAD = "credit_monitor_0003"
+HEAD = "credit_monitor_0005"
 """The newest migration; a store at it is opened without importing Alembic."""
 
 APPLICATION_ID = 0x43724D6F
@@ -67,11 +67,18 @@ meters = Table(
     Column("jobs_limit", Count),
     Column("jobs_running", Count),
     Column("thinned_to", Moment),
+    Column("kind", Choice(Kind)),
+    Column("reason", Choice(Reason)),
+    Column("detail", Words),
+    Column("failing_since", Moment),
+    Column("failed_at", Moment),
+    Column("failures", Count),
     UniqueConstraint("key", "name", name="meters_key_name"),
 )
 """A number for each (key, meter), so that samples are short, and the last reading with its time.
 
 ``at`` is empty where only samples are known; ``thinned_to`` is how far :mod:`.thinning` came.
+``reason`` and what follows it are set while the meter fails although its key works.
 """
 
 ledgers = Table(

@@ -29,6 +29,7 @@ from monitor.store.base import (
     PeriodRecords,
     Retention,
     Snapshot,
+    StoredConfiguration,
     StoredKey,
     StoredLedger,
     StoredReport,

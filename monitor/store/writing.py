@@ -123,15 +123,18 @@ _SURPLUS_LINKS = delete(schema.notification_events).where(
 
 
 def _reading_rows(batch: Sequence[Changes], meters: MeterNumbers) -> list[Bind]:
-    readings = {
-        (key.name, reading.meter): (reading, at)
-        for changes in batch
-        for key in changes.keys
-        for reading, at in key.meters
-    }
+    """The rows of ``meters``; the last unit of work that names a meter decides about it."""
+    found: dict[tuple[str, str], Bind] = {}
+    for changes in batch:
+        found |= {meter: {} for meter in changes.forgotten}
+        for key in changes.keys:
+            own = {r.meter: codec.reading_columns(r, at) for r, at in key.meters}
+            for trouble in key.troubles:
+                own[trouble.meter] = own.get(trouble.meter, {}) | codec.trouble_columns(trouble)
+            found |= {(key.name, meter): columns for meter, columns in own.items()}
     return [
-        codec.meter_row(meters.of(key, meter), key, reading, at)
-        for (key, meter), (reading, at) in readings.items()
+        codec.meter_row(meters.of(key, meter), key, meter) | columns
+        for (key, meter), columns in found.items()
     ]
 
 

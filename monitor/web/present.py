@@ -74,6 +74,7 @@ def _stored(live: LiveKey) -> StoredKey:
         account=live.watched.account,
         state=live.state,
         meters=tuple((meter.reading, meter.at) for meter in list(live.meters.values())),
+        troubles=tuple(live.troubles.values()),
     )
 
 

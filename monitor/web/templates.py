@@ -32,6 +32,7 @@ class Templates:
         self._environment.globals["version"] = version
         self._environment.filters.update(
             amount=_amount,
+            holding=wording.holding,
             when=_when,
             day=_day,
             span=wording.span,

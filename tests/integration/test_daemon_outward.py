@@ -126,7 +126,7 @@ async def test_nothing_of_it_is_a_message_and_failures_are_metrics(site: Site) -
         site.spend("studio", 500)
         await site.alerts.until(1)
         await asyncio.sleep(0.1)
-        assert daemon._undelivered()["am"][0] == 1
+        assert daemon._dispatch.undelivered()["am"][0] == 1
     with closing(sqlite3.connect(site.store)) as store:
         assert store.execute("SELECT count(*) FROM notifications").fetchone() == (0,)
 

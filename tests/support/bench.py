@@ -12,6 +12,7 @@ from monitor.announcer import Announcer, TellingPolicy
 from monitor.core.model import (
     Event,
     Failure,
+    MeterFailure,
     MeterReading,
     Notification,
     Reading,
@@ -32,10 +33,20 @@ class Channel:
     name: str = "ops"
     severities: tuple[Severity, ...] = tuple(Severity)
     keys: tuple[str, ...] = ("*",)
+    accounts: tuple[str, ...] = ("*",)
+    providers: tuple[str, ...] = ("*",)
+    rules: tuple[str, ...] = ("*",)
     quiet: QuietHours | None = None
 
     def why_not(self, severity: Severity, concern: Concern) -> str:
-        return Filters(severities=self.severities, keys=self.keys).why_not(severity, concern)
+        filters = Filters(
+            severities=self.severities,
+            keys=self.keys,
+            accounts=self.accounts,
+            providers=self.providers,
+            rules=self.rules,
+        )
+        return filters.why_not(severity, concern)
 
     def held_until(self, severity: Severity, now: datetime) -> datetime | None:
         return self.quiet.until(severity, now) if self.quiet else None
@@ -85,6 +96,10 @@ class Bench:
     def answer(self, key: str) -> list[Event]:
         """A key check that went well: a reading without any balance."""
         return self.take(self.pipeline.observe(Reading(key=key, at=self.now, meters=())))
+
+    def find(self, key: str, *found: MeterReading | MeterFailure) -> list[Event]:
+        """A poll of several meters, some of which may have failed."""
+        return self.take(self.pipeline.observe(Reading.of(key, self.now, found)))
 
     def fail(self, key: str, reason: Reason, detail: str = "") -> list[Event]:
         failure = Failure(key=key, at=self.now, reason=reason, detail=detail)

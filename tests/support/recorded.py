@@ -16,6 +16,7 @@ from monitor.core.model import (
     Facts,
     KeyState,
     MeterReading,
+    MeterTrouble,
     Notification,
     NotificationState,
     Outage,
@@ -42,6 +43,11 @@ def key(name: str = "studio", *readings: MeterReading, **state: Any) -> StoredKe
 
 def reading(balance: str, meter: str = "balance") -> MeterReading:
     return MeterReading(meter=meter, unit="credits", balance=Decimal(balance))
+
+
+def trouble(meter: str = "kling:anna", **more: Any) -> MeterTrouble:
+    values: dict[str, Any] = {"reason": Reason.SESSION_BROKEN, "since": NOW, "at": NOW, **more}
+    return MeterTrouble(meter=meter, **values)
 
 
 def ledger(subject_id: str = "key:studio") -> StoredLedger:

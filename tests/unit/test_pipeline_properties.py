@@ -174,7 +174,7 @@ class Life:
         for key in KEYS:
             if self.has_long_failed(key.name, key.provider):
                 told = {subject for subject, _, rule in self.world.alerts if rule == "silent"}
-                assert told & {f"key:{key.name}", f"provider:{key.provider}"}
+                assert told & {f"key:{key.name}", f"provider:{key.provider}", "network"}
 
     def is_quiet(self, key: str) -> bool:
         """No reading for the time of the rule, less what a clock set by seconds has cost."""
@@ -188,7 +188,8 @@ class Life:
         """Failing for so long that somebody must have been told, whatever the clock did; after a
         step of it, one more failed poll has to confirm."""
         failed = self.failed.get(key, [])
-        over = self.outage_over.get(provider)
+        ends = [o for name in (provider, "") if (o := self.outage_over.get(name)) is not None]
+        over = max(ends, default=None)
         long = timedelta(minutes=1) + AFTER
         return (
             len(failed) > 1
@@ -281,6 +282,7 @@ steps = st.one_of(
     st.tuples(st.just("use"), st.sampled_from(NAMES), st.integers(-3000, 3000)),
     st.tuples(st.just("fail"), st.sampled_from([*NAMES, "kie"]), st.integers(0, REFUSED - 1)),
     st.tuples(st.just("fail"), st.sampled_from(NAMES), st.integers(0, len(REASONS) - 1)),
+    st.tuples(st.just("fail"), st.just(""), st.just(REASONS.index(Reason.TIMEOUT))),
     st.tuples(st.just("sleep"), st.just(""), st.integers(1, 20)),
     st.tuples(st.just("clock"), st.just(""), st.sampled_from(CLOCKS)),
     st.tuples(st.sampled_from(["write", "stop", "kill"]), st.just(""), st.just(0)),

@@ -117,6 +117,29 @@ def test_a_meter_that_a_key_no_longer_reports_stays_as_last_read(store: Store) -
     ]
 
 
+def test_a_failing_meter_is_kept_with_what_was_read_of_it_before(store: Store) -> None:
+    failing = [recorded.trouble("kling:anna", polls=3), recorded.trouble("balance", detail="no")]
+    key = replace(recorded.key("studio", recorded.reading("5")), troubles=tuple(failing))
+    store.write([Changes(keys=[key])])
+    [found] = store.keys()
+    assert found.meters == key.meters
+    assert {t.meter: t for t in found.troubles} == {t.meter: t for t in failing}
+    store.write([Changes(keys=[recorded.key("studio", recorded.reading("4"))])])
+    assert [t.meter for t in store.keys()[0].troubles] == ["kling:anna"]
+
+
+def test_a_forgotten_meter_is_gone_but_its_history_stays(store: Store) -> None:
+    key = replace(recorded.key("studio", recorded.reading("5")), troubles=(recorded.trouble(),))
+    store.write([Changes(keys=[key], samples=[recorded.sample("5")])])
+    gone = [("studio", "balance"), ("studio", "kling:anna")]
+    store.write([Changes(keys=[recorded.key("studio")], forgotten=gone)])
+    [found] = store.keys()
+    assert (found.meters, found.troubles) == ((), ())
+    assert len(store.samples("studio", None, recorded.NOW, recorded.NOW)) == 1
+    store.write([Changes(forgotten=gone), Changes(keys=[key])])
+    assert store.keys()[0].meters == key.meters
+
+
 def test_keys_come_by_name(store: Store) -> None:
     store.write([Changes(keys=[recorded.key("b"), recorded.key("Z"), recorded.key("a")])])
     found = store.keys()

@@ -147,12 +147,15 @@ def test_a_store_of_the_first_schema_loses_nothing(url: str, first: Engine) -> N
         "silences",
         "acks",
         "suppressions",
+        "configuration",
         "notification_bodies",
         "reports",
     }
     told = {row["id"]: row.pop("told_at") for row in after["alerts"]}
     assert {row.pop("escalated_at") for row in after["alerts"]} == {None}
     assert {(n.pop("handed_to"), n.pop("note")) for n in after["notifications"]} == {("", "")}
+    fails = ("kind", "reason", "detail", "failing_since", "failed_at", "failures")
+    assert {row.pop(name) for row in after["meters"] for name in fails} == {None}
     assert {name: after[name] for name in before} == before
     moments = {e["alert_id"]: e["at"] for e in before["events"] if e["told"]}  # ordered by id
     assert told == {**moments, 3: None}

@@ -17,6 +17,7 @@ from monitor.core.model import (
     Facts,
     KeyState,
     MeterReading,
+    MeterTrouble,
     Notification,
     Outage,
     Reason,
@@ -31,6 +32,8 @@ RENAMED = {
     "key": {"key", "name"},
     "event_ids": set(),  # rows of their own
     "body": set(),  # likewise
+    "since": {"since", "failing_since"},
+    "polls": {"polls", "failures"},
 }
 
 
@@ -38,7 +41,15 @@ RENAMED = {
     ("value", "row"),
     [
         (KeyState, codec.key_row(recorded.key())),
-        (MeterReading, codec.meter_row(1, "k", recorded.reading("1"), recorded.NOW)),
+        (
+            MeterReading,
+            codec.meter_row(1, "k", "balance")
+            | codec.reading_columns(recorded.reading("1"), recorded.NOW),
+        ),
+        (
+            MeterTrouble,
+            codec.meter_row(1, "k", "balance") | codec.trouble_columns(recorded.trouble()),
+        ),
         (Outage, codec.outage_row(recorded.outage())),
         (Alert, codec.alert_row(recorded.alert())),
         (Event, codec.event_row(recorded.event())),
@@ -90,6 +101,7 @@ def test_every_fact_is_kept() -> None:
         keys=("a", "b"),
         top_up_url="https://example.com",
         fired=5,
+        only_site=True,
     )
     assert all(getattr(everything, field.name) for field in fields(Facts))
     assert repr(codec.decode_facts(codec.encode_facts(everything))) == repr(everything)
