@@ -12,7 +12,7 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install uninstall test test-lowest check format bench lock clean
+.PHONY: help demo install uninstall test test-lowest check format pages bench lock clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ check: $(VENV)/.developing ## format, lint, types, import contracts
 format: $(VENV)/.developing ## rewrite the sources in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+pages: $(VENV)/.developing ## write the catalog's part of docs/providers.md anew
+	@$(BIN)/python scripts/provider_page.py
 
 bench: $(VENV)/.developing ## measure; prints tables of ratios, asserts nothing
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -132,7 +132,9 @@ class Announcer:
             )
         if event.told and (self._policy.tell_resolved or event.change is not Change.RESOLVED):
             ended = event.change is Change.RESOLVED
-            self._enqueue(event, alert.severities if ended else (alert.severity,), changes)
+            asked = self._policy.escalate_to if ended and alert.escalated_at else ""
+            severities = alert.severities if ended else (alert.severity,)
+            self._enqueue(event, severities, changes, also=asked)
 
     def wanted(self, route: Route, alert: Alert) -> bool:
         """Whether *route* lets the present state of *alert* through."""
@@ -145,11 +147,23 @@ class Announcer:
             if self._is_silenced(alert, now):
                 continue
             if not _was_told(alert):
-                self._remind(alert, Why.SILENCE_OVER, now, changes)
+                if not self._is_taken_on(alert):
+                    self._remind(alert, Why.SILENCE_OVER, now, changes)
             elif alert.id not in self._world.acks:
                 self._escalate(alert, now, changes)
                 waiting.append(self._world.alerts[alert.slot])
         self._repeat(waiting, now, changes)
+
+    def clock_set(self, now: datetime, changes: Changes) -> None:
+        """The wall clock may have been set back: what was told in its future counts from now.
+
+        Else reminders would wait until it is there again.
+        """
+        for alert in list(self._world.alerts.values()):
+            if alert.told_at is not None and alert.told_at > now:
+                alert = replace(alert, told_at=now)  # noqa: PLW2901 - the same alert
+                self._world.alerts[alert.slot] = alert
+                changes.alerts.append(alert)
 
     def close_group(self, notification_id: int) -> None:
         """The outbox is about to send this one: what happens from now on is another message."""
@@ -189,6 +203,13 @@ class Announcer:
         at = max(alert.changed_at, alert.told_at or alert.changed_at)
         return replace(transition, alert=replace(alert, told_at=at)), None
 
+    def _is_taken_on(self, alert: Alert) -> bool:
+        """Whether somebody has acknowledged the alert, and it has not become worse since."""
+        ack = self._world.acks.get(alert.id)
+        if ack is None:
+            return False
+        return alert.changed_at <= ack.at or alert.severity is not alert.worst
+
     def _is_silenced(self, alert: Alert, now: datetime) -> bool:
         if not self._world.silences:
             return False
@@ -211,7 +232,7 @@ class Announcer:
 
     def _escalate(self, alert: Alert, now: datetime, changes: Changes) -> None:
         policy = self._policy
-        waited = now - alert.opened_at
+        waited = now - min(alert.opened_at, alert.told_at or alert.opened_at)
         if (
             policy.escalate_after is not None
             and alert.severity is Severity.CRITICAL
@@ -266,11 +287,16 @@ class Announcer:
             facts=alert.facts,
         )
 
-    def _enqueue(self, event: Event, severities: Sequence[Severity], changes: Changes) -> None:
-        """Add the event to the waiting notification of every channel that wants one of these."""
+    def _enqueue(
+        self, event: Event, severities: Sequence[Severity], changes: Changes, *, also: str = ""
+    ) -> None:
+        """Add the event to the waiting notification of every channel that wants one of these.
+
+        The channel *also* was told when nobody answered, whatever it hears otherwise.
+        """
         concern = self._concern(event)
         for route in self._routes:
-            if self._wants(route, event, severities, concern):
+            if route.name == also or self._wants(route, event, severities, concern):
                 self._enqueue_for(route, event, severities, changes)
 
     def _wants(

@@ -14,7 +14,7 @@ from monitor import __version__
 from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
-from monitor.config.models import Settings
+from monitor.config.models import Settings, Web
 from monitor.core.model import Observation
 from monitor.core.wording import count, span
 from monitor.delivery.address import heartbeat_address
@@ -33,7 +33,7 @@ from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
 from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
-from monitor.web import WebContext, WebServer
+from monitor.web import Certificate, Entry, WebContext, WebServer
 from monitor.world import World, adopt, restore
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,8 @@ class Daemon:
             health=self.problems,
             version=__version__,
         )
-        server = WebServer(context, self.settings.web.host, self.settings.web.port)
+        wanted = self.settings.web
+        server = WebServer(context, wanted.host, wanted.port, _entry(wanted))
         await server.start()
         self.web = server
         log.info("page and metrics at %s", server.url)
@@ -412,3 +413,12 @@ def _refuse_what_needs_a_start(old: Settings, new: Settings) -> None:
     if changed:
         verb = "is" if len(changed) == 1 else "are"
         raise ReloadError(f"{' and '.join(changed)} {verb} taken up by a restart only")
+
+
+def _entry(web: Web) -> Entry:
+    """Who is let in; raises :class:`~monitor.providers.certificates.CertificatesError`."""
+    return Entry(
+        hosts=web.hosts,
+        users={name: password.get_secret_value() for name, password in web.users.items()},
+        certificate=Certificate(web.tls.certificate, web.tls.key) if web.tls else None,
+    )

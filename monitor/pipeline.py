@@ -67,6 +67,7 @@ class Pipeline:
     def start(self, now: datetime) -> Changes:
         """The first unit of work: end the alerts of what is no longer configured."""
         changes = Changes()
+        self._announcer.clock_set(now, changes)
         self._end_unwatched(now, changes)
         for live in self.world.keys.values():
             self._save_key(live, changes, now)
@@ -128,6 +129,7 @@ class Pipeline:
     def clock_stepped(self, by: timedelta, now: datetime) -> Changes:
         """The wall clock was set by *by*: what was measured before must not count as silence."""
         changes = Changes()
+        self._announcer.clock_set(now, changes)
         self._watching_since = now
         for live in self.world.keys.values():
             state = live.state

@@ -29,6 +29,7 @@ COMMANDS = {
     "silence": "Add, list and end silences: no notifications for a while.",
     "report": "Show or send the digest of the last day or week.",
     "notify": "Send a test message, list the outbox, retry dead letters, show who is told.",
+    "kie": "Make download links for files that kie.ai has generated; download them.",
     "store": "Look after what is recorded: size, check, backup, restore, prune.",
     "providers": "List the providers and the settings each takes.",
     "config": "Check, show and start a configuration.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -108,3 +109,27 @@ def _write_new(target: Path, text: str) -> None:
         raise CommandError(f"{target} exists already and is left as it is.") from None
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error.strerror}.") from None
+
+
+@command.command(
+    epilog="\b\nExamples:\n  credit-monitor config hash-password\n"
+    "  pass show credit-monitor | credit-monitor config hash-password"
+)
+def hash_password() -> None:
+    """Print the hash of a password, for web.users.
+
+    Asks for the password, or reads a line from standard input.
+    """
+    from monitor.config.passwords import PasswordHash  # noqa: PLC0415 - needed by no other command
+
+    password = _password()
+    if not password:
+        raise click.UsageError("The password is empty.")
+    click.echo(str(PasswordHash.of(password)))
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password

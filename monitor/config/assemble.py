@@ -26,6 +26,7 @@ from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
 from monitor.providers import AnyKey
 from monitor.providers.base import KeySettings
+from monitor.providers.catalog import usual_interval
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}", re.ASCII)
 _TIMES = frozenset({"interval", "timeout"})
@@ -35,7 +36,6 @@ _KEY: TypeAdapter[KeySettings] = TypeAdapter(AnyKey)
 _CHANNEL = TypeAdapter(ChannelSettings)
 _HEARTBEAT = TypeAdapter(Heartbeat)
 _SETTINGS = TypeAdapter(Settings)
-_SENT = frozenset({"url", "headers", "body", "auth"})
 _SECRETS = (("keys", "key"), ("channels", "url"), ("heartbeat", "url"))
 _DEFAULT_PROVIDER = "kie"
 
@@ -147,7 +147,7 @@ class Assembly:
             entry["rules"] = common.known.get(own, entry["rules"])
             key = self._validated(_KEY, entry, path)
             if key is not None:
-                keys[position] = key.with_secrets(_secrets_sent(written))
+                keys[position] = key.with_secrets(_secrets_sent(written, key.sent_fields))
                 common.known[own] = key.rules
         return keys
 
@@ -155,7 +155,7 @@ class Assembly:
         """The entry as written, over what it takes from the defaults."""
         entry = {
             "provider": _DEFAULT_PROVIDER,
-            "interval": common.defaults.interval,
+            "interval": max(common.defaults.interval, usual_interval(written.get("provider"))),
             "timeout": common.defaults.timeout,
             **written,
         }
@@ -188,6 +188,8 @@ class Assembly:
             value["http"] = self._http(self._raw["http"])
         if isinstance(self._raw.get("heartbeat"), dict):
             value["heartbeat"] = self._heartbeat(self._raw["heartbeat"])
+        if isinstance(self._raw.get("web"), dict):
+            value["web"] = self._web(self._raw["web"])
         if self._raw.get("keys"):
             value["keys"] = tuple(keys.values())
         if "channels" in self._raw:
@@ -215,6 +217,21 @@ class Assembly:
         if problem is not None:
             self._findings.error(("http", "ca_file"), problem)
         return written | {"ca_file": str(file.absolute())}
+
+    def _web(self, written: dict[str, Any]) -> dict[str, Any]:
+        """The section with absolute paths; the files are looked at where they will be used."""
+        tls = written.get("tls")
+        if not isinstance(tls, dict):
+            return written
+        names = [name for name in (tls.get("certificate"), tls.get("key")) if name]
+        if len(names) < 2 or not all(isinstance(name, str) for name in names):  # noqa: PLR2004 - both
+            return written
+        certificate, key = ((self._surroundings.directory / name).absolute() for name in names)
+        if self._findings.secrets_needed:
+            problem = checks.shown_certificate(certificate, key)
+            if problem is not None:
+                self._findings.error(("web", "tls"), problem)
+        return written | {"tls": {**tls, "certificate": str(certificate), "key": str(key)}}
 
     def _check_entries(
         self, keys: Mapping[int, KeySettings], channels: Mapping[int, ChannelSettings]
@@ -279,9 +296,9 @@ class Assembly:
         }
 
 
-def _secrets_sent(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """What variables stood for in what is sent to the provider, beside the credential."""
-    sent = {name: entry[name] for name in _SENT & entry.keys()}
+def _secrets_sent(entry: Mapping[str, Any], fields: frozenset[str]) -> tuple[str, ...]:
+    """What variables stood for in the *fields* that are sent to the provider."""
+    sent = {name: entry[name] for name in fields & entry.keys()}
     return tuple(value for _, text in _expanded(sent, ()) for value in text.values)
 
 

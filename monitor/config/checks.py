@@ -5,7 +5,6 @@ Problems are noted at the path in the file; positions in ``keys`` and ``channels
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -23,7 +22,8 @@ from monitor.core.model import Severity
 from monitor.core.routing import Concern
 from monitor.delivery.address import alertmanager_address, heartbeat_address
 from monitor.providers.base import KeySettings
-from monitor.providers.certificates import CertificatesError, trusting
+from monitor.providers.certificates import CertificatesError, serving, trusting
+from monitor.providers.exchange import is_loopback
 
 if TYPE_CHECKING:
     from monitor.core.rules import Rules
@@ -270,17 +270,25 @@ def limits(
 
 
 def exposure(web: Web | None, findings: Findings) -> None:
-    """The web page has no password: whoever reaches it reads balances and names."""
-    if web is None or web.host == "localhost":
+    """Who reaches the web page reads balances and names, unless a password is asked."""
+    if web is None or is_loopback(web.host):
         return
-    try:
-        loopback = ipaddress.ip_address(web.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    path = ("web", "listen")
+    if not web.users:
+        findings.warning(path, "reachable from other hosts, without a password: set web.users")
+    elif web.tls is None:
         findings.warning(
-            ("web", "listen"), "reachable from other hosts, without a password: mind who can"
+            path, "passwords travel readable unless a proxy in front speaks TLS: set web.tls"
         )
+
+
+def shown_certificate(certificate: FilePath, key: FilePath) -> str | None:
+    """What is wrong with the certificate of the web page and its key, or None."""
+    try:
+        serving(str(certificate), str(key))
+    except CertificatesError as error:
+        return str(error)
+    return None
 
 
 def certificates(file: FilePath) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,12 @@ from monitor.config.document import (
     locate,
     parse,
 )
+from monitor.config.environment import FoundKey, entry_of, keys_in
 from monitor.config.models import Settings
 from monitor.config.problems import ConfigError, Finding, Findings, Mark, Problem
 from monitor.config.problems import Path as ValuePath
 from monitor.config.wording import shown
-from monitor.providers import ENVIRONMENT_NAMES
+from monitor.providers import environment_names
 
 ENVIRONMENT = "environment"
 """What stands for the file's name where there is no file."""
@@ -112,13 +113,9 @@ def from_environment(environ: Mapping[str, str]) -> Loaded:
 
     Raises :class:`ConfigError` if there is none, or if one holds no key.
     """
-    found = {name: environ[name] for name in ENVIRONMENT_NAMES if environ.get(name)}
-    _check_variables(found)
-    keys = [
-        {"name": provider, "provider": provider, "key": secrets.FromEnvironment(found[variable])}
-        for variable, provider in ENVIRONMENT_NAMES.items()
-        if variable in found
-    ]
+    found = list(keys_in(environ))
+    _check_variables(found, environ)
+    keys = [entry_of(key, lambda name: secrets.FromEnvironment(environ[name])) for key in found]
     findings = Findings()
     surroundings = Surroundings(environ, Path(), default_store(environ), _check_by_senders)
     assembly = Assembly({"keys": keys}, surroundings, findings)
@@ -129,16 +126,24 @@ def from_environment(environ: Mapping[str, str]) -> Loaded:
     return Loaded(settings.with_origin(ENVIRONMENT, frozenset()), problems)
 
 
-def _check_variables(found: Mapping[str, str]) -> None:
-    complaints = {name: secrets.complaint_about_key(value) for name, value in found.items()}
+VARIABLES_NAMED = 3
+"""So many of the usual variables stand in the error; all would be a page."""
+
+
+def _check_variables(found: Sequence[FoundKey], environ: Mapping[str, str]) -> None:
+    variables = (key.variables["key"] for key in found)
+    complaints = {name: secrets.complaint_about_key(environ[name]) for name in variables}
     problems = [
         Problem(file=ENVIRONMENT, path=name, message=complaint)
         for name, complaint in complaints.items()
         if complaint is not None
     ]
     if not found:
-        names = ", ".join(ENVIRONMENT_NAMES)
-        text = f"there is no configuration file, and no key in the usual variables ({names})"
+        names = ", ".join(list(environment_names())[:VARIABLES_NAMED])
+        text = (
+            "there is no configuration file, and no key in the usual variables"
+            f" ({names}, ...: credit-monitor providers tells those of each provider)"
+        )
         problems = [Problem(file=ENVIRONMENT, message=text)]
     if problems:
         raise ConfigError(problems)

@@ -18,7 +18,17 @@ from pydantic import (
 
 from monitor.config.channels import ChannelSettings
 from monitor.config.notify import Notify
-from monitor.config.values import Group, Listen, StoreUrl, Text, split_listen, switched_off
+from monitor.config.values import (
+    Group,
+    HostName,
+    Listen,
+    Password,
+    StoreUrl,
+    Text,
+    UserName,
+    split_listen,
+    switched_off,
+)
 from monitor.core.fields import STRICT, Duration
 from monitor.core.model import Severity
 from monitor.core.rules import Rules
@@ -122,6 +132,15 @@ class Heartbeat(BaseModel):
     )
 
 
+class WebTls(BaseModel):
+    """Certificate and key of the page; renewed files are taken up while it runs."""
+
+    model_config = STRICT
+
+    certificate: Text = Field(description="PEM file with the certificate and its chain")
+    key: Text = Field(description="PEM file with its key, without a password")
+
+
 class Web(BaseModel):
     """Where page, metrics and health checks are served."""
 
@@ -130,6 +149,13 @@ class Web(BaseModel):
     listen: Listen = Field(
         default="127.0.0.1:9750", description="host:port; port 0 takes any free one"
     )
+    hosts: tuple[HostName, ...] = Field(
+        default=(), description="further names by which browsers and Prometheus reach it"
+    )
+    users: dict[UserName, Password] = Field(
+        default={}, description="hashes of passwords by user; none: anybody may read"
+    )
+    tls: WebTls | None = Field(default=None, description="serves https; default: http")
 
     @property
     def host(self) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from monitor.config.models import Settings
 from monitor.config.problems import Path
 from monitor.core.fields import Threshold, format_duration
+from monitor.providers.expressions import Expression
 
 HIDDEN = "***"
 
@@ -104,7 +105,7 @@ def _shown_scalar(value: Any, *, hidden: bool) -> Any:
         return str(value.value)
     if isinstance(value, str):
         return HIDDEN if hidden else str(value)
-    return value
+    return value.text if isinstance(value, Expression) else value
 
 
 def _shown_store(url: str) -> str:

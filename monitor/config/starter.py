@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.providers import ENVIRONMENT_NAMES
+from monitor.config.environment import FoundKey, keys_in
 
 _HEAD = """\
 # credit-monitor configuration; every field: docs/configuration.md and config.example.yaml
@@ -17,7 +17,7 @@ _KEY = """\
   - name: {provider}
     provider: {provider}
     key: ${{{variable}}}     # taken from the environment; or key_file: PATH
-    # account: main           # keys that draw on the same balance carry the same account
+{settings}    # account: main           # keys that draw on the same balance carry the same account
     # interval: 1m
 """
 
@@ -45,7 +45,17 @@ def starter(environ: Mapping[str, str]) -> str:
     It watches the keys found under their usual names in *environ*; if there is none, it names the
     variable to set.
     """
-    found = {name: provider for name, provider in ENVIRONMENT_NAMES.items() if environ.get(name)}
-    names = found or dict(list(ENVIRONMENT_NAMES.items())[:1])
-    entries = (_KEY.format(variable=name, provider=provider) for name, provider in names.items())
-    return _HEAD + "\n".join(entries) + _REST
+    found = list(keys_in(environ)) or [_FIRST]
+    return _HEAD + "\n".join(map(_entry, found)) + _REST
+
+
+_FIRST = FoundKey("kie", {"key": "KIE_API_KEY"})
+
+
+def _entry(found: FoundKey) -> str:
+    settings = "".join(
+        f"    {name}: ${{{variable}}}\n"
+        for name, variable in found.variables.items()
+        if name != "key"
+    )
+    return _KEY.format(provider=found.provider, variable=found.variables["key"], settings=settings)

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints, WithJsonSchema
 
+from monitor.config.passwords import PasswordHash
+
 OFF_WORDS = (False, "off", "no")
 """What switches a rule or the web page off; ``off`` is plain text to our reading of YAML."""
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _GROUP = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,253}", re.ASCII)
 
 
@@ -64,11 +67,33 @@ def _check_group(value: str) -> str:
     return value
 
 
+def _check_host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError("must be the name of a host, without scheme and port")
+    return value.lower()
+
+
+def _check_user(value: str) -> str:
+    if not value or ":" in value or not value.isprintable():
+        raise ValueError("must be a name without a colon")
+    return value
+
+
+def _check_password(secret: SecretStr) -> SecretStr:
+    PasswordHash.parse(secret.get_secret_value())
+    return secret
+
+
 StoreUrl = Annotated[SecretStr, AfterValidator(_check_store)]
 """Where the store is; it may hold a password."""
 
 Listen = Annotated[str, AfterValidator(_check_listen)]
 Group = Annotated[str, AfterValidator(_check_group)]
+HostName = Annotated[str, AfterValidator(_check_host)]
+UserName = Annotated[str, AfterValidator(_check_user)]
+
+Password = Annotated[SecretStr, AfterValidator(_check_password)]
+"""The hash of a password: whoever has it can try passwords at leisure."""
 
 
 def _switch(value: Any) -> Any:

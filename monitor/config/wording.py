@@ -129,7 +129,7 @@ def _explain(error: ErrorDetails, value: Any) -> str:
     if kind == "value_error":
         return _own_words(str(context["error"]), value)
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        return _choice(context, value)
+        return _choice(kind, context, value)
     if kind == "string_type":
         quotes = "; put it in quotes" if isinstance(value, bool | int | Decimal) else ""
         return f"must be a text{quotes}"
@@ -150,10 +150,12 @@ def _own_words(message: str, value: Any) -> str:
     return message
 
 
-def _choice(context: Mapping[str, Any], value: Any) -> str:
+def _choice(kind: str, context: Mapping[str, Any], value: Any) -> str:
     expected = str(context.get("expected") or context.get("expected_tags"))
     words = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
     hint = suggestion(value, words) if isinstance(value, str) else ""
+    if kind == "union_tag_invalid":  # too many to name
+        return f"is no provider (credit-monitor providers lists them){hint}"
     return f"must be one of {', '.join(words)}{hint}"
 
 

@@ -415,8 +415,11 @@ class Silence:
         )
 
     def active(self, now: datetime) -> bool:
-        """Whether it holds at *now*."""
-        return self.created_at <= now < (self.ended_at or self.until)
+        """Whether it holds at *now*, the present.
+
+        It holds from its creation, whatever time that was by a clock that was set back since.
+        """
+        return self.ended_at is None and now < self.until
 
     def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
         """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.

@@ -1,30 +1,44 @@
-"""The providers: one module each, listed once here; the union is registry and schema at once."""
+"""The providers: coded ones, listed once here, and those of the catalog, which are data."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
-from monitor.providers import declarative, kie, simulated
+from monitor.providers import catalog, declarative, kie, simulated
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
+from monitor.providers.catalogued import CatalogKey
 from monitor.providers.declarative import JsonKey
 from monitor.providers.kie import KieKey
+from monitor.providers.registry import ByProvider
 from monitor.providers.simulated import SimulatedKey
 
-AnyKey = Annotated[KieKey | JsonKey | SimulatedKey, Field(discriminator="provider")]
+CODED: dict[type[KeySettings], ProviderInfo] = {
+    KieKey: kie.INFO,
+    JsonKey: declarative.INFO,
+    SimulatedKey: simulated.INFO,
+}
+"""The providers that are code: the model of their keys, and what is told about them."""
+
+REGISTRY = ByProvider(CODED)
+
+AnyKey = Annotated[KeySettings, REGISTRY]
 """One entry of ``keys:``, whichever its provider."""
 
-ENVIRONMENT_NAMES = {"KIE_API_KEY": "kie"}
-"""Usual names of environment variables, and the provider whose key they hold."""
+CODED_VARIABLES = {"KIE_API_KEY": "kie"}
+"""Usual names of environment variables, and the coded provider whose key they hold."""
 
-PROVIDERS: tuple[ProviderInfo, ...] = (kie.INFO, declarative.INFO, simulated.INFO)
-"""What ``credit-monitor providers`` lists."""
+
+def environment_names() -> dict[str, str]:
+    """Usual names of environment variables, and the provider whose key they hold."""
+    return {**CODED_VARIABLES, **catalog.environment_names()}
+
 
 __all__ = [
-    "ENVIRONMENT_NAMES",
-    "PROVIDERS",
+    "CODED",
+    "CODED_VARIABLES",
+    "REGISTRY",
     "AnyKey",
+    "CatalogKey",
     "JsonKey",
     "KeySettings",
     "KieKey",
@@ -32,4 +46,5 @@ __all__ = [
     "Provider",
     "ProviderInfo",
     "SimulatedKey",
+    "environment_names",
 ]

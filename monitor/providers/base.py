@@ -43,7 +43,9 @@ class ProviderInfo:
     """What ``credit-monitor providers`` tells about one provider.
 
     ``confidence`` is ``documented``, ``seen in client code``, ``unconfirmed`` or ``yours`` (the
-    configuration describes the endpoint).
+    configuration describes the endpoint).  Without ``shows_balance`` it is a key check only.
+    ``environment`` are the usual variables of its keys, ``interval`` the shortest sensible time
+    between polls, which is the default; ``example`` has what a key needs beside its credential.
     """
 
     name: str
@@ -56,6 +58,11 @@ class ProviderInfo:
     documentation: str
     confidence: str
     notes: tuple[str, ...] = ()
+    group: str = "coded"
+    shows_balance: bool = True
+    environment: tuple[str, ...] = ()
+    interval: timedelta = timedelta(minutes=5)
+    example: tuple[tuple[str, str], ...] = ()
 
 
 class PollError(Exception):
@@ -88,6 +95,9 @@ class Provider(Protocol):
         among them is that of one meter, while the others could be read.
         """
         ...
+
+
+_SENT_FIELDS = frozenset({"url", "headers", "body", "auth"})
 
 
 class KeySettings(BaseModel):
@@ -127,6 +137,11 @@ class KeySettings(BaseModel):
     def sent(self) -> tuple[str, ...]:
         """What variables stood for in the url, headers and body: as secret as the credential."""
         return self._sent
+
+    @property
+    def sent_fields(self) -> frozenset[str]:
+        """The fields that are sent to the provider beside the credential."""
+        return _SENT_FIELDS
 
     @property
     def secrets(self) -> tuple[str, ...]:

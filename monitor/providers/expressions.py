@@ -13,8 +13,8 @@ import ast
 import decimal
 import operator
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ from monitor.providers.json_values import (
     Each,
     ExpressionError,
     MissingError,
+    earliest,
     elements,
     follow,
     item_at,
@@ -34,6 +35,7 @@ from monitor.providers.json_values import (
     number,
     numbers,
     same,
+    total,
     truth,
 )
 
@@ -46,12 +48,30 @@ DEPTH_LIMIT = 30
 DOCUMENT = "answer"
 """The name of the whole document: for a list at the top, or a member whose name is no word."""
 
+FOUND = "found"
+"""The name of what earlier answers gave, and of the settings of the key: ``found.limit``."""
+
 _CONTEXT = decimal.Context(
     prec=500, traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow]
 )
 _DIVISION = decimal.Context(
     prec=28, traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an expression sees: the whole document, the value that plain names look into (one
+    element of a list, in a filter or for a meter of many), and what earlier answers gave.
+    """
+
+    document: Any
+    here: Any
+    found: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, element: Any) -> Scope:
+        """The same, with plain names looking into *element*."""
+        return Scope(self.document, element, self.found)
 
 
 class Expression:
@@ -65,10 +85,11 @@ class Expression:
         self._step = _Compiler(self.text).compile()
 
     def value(self, document: Any) -> Any:
-        """The value for *document*; raises :class:`ExpressionError`."""
+        """The value for *document*, or within a :class:`Scope`; raises :class:`ExpressionError`."""
+        scope = document if isinstance(document, Scope) else Scope(document, document)
         try:
             with decimal.localcontext(_CONTEXT):
-                return self._step(_Scope(document, document))
+                return self._step(scope)
         except ZeroDivisionError:
             problem = "divides by zero"
         except decimal.DecimalException:
@@ -120,15 +141,7 @@ def _text_of(expression: Expression) -> str:
     return expression.text
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """The whole document, and the value that plain names look into (in a filter: one element)."""
-
-    document: Any
-    here: Any
-
-
-_Step = Callable[[_Scope], Any]
+_Step = Callable[[Scope], Any]
 
 
 def _divide(dividend: Decimal, divisor: Decimal) -> Decimal:
@@ -168,6 +181,7 @@ class _Compiler:
             (ast.UnaryOp, self._unary),
             (ast.BoolOp, self._logic),
             (ast.Compare, self._comparison),
+            (ast.IfExp, self._choice),
             (ast.Call, self._call),
         )
 
@@ -228,11 +242,9 @@ class _Compiler:
         )
 
     def _filter(self, parent: _Step, condition: _Step, place: str, text: str) -> _Step:
-        def select(scope: _Scope) -> Each:
+        def select(scope: Scope) -> Each:
             items = elements(parent(scope), place)
-            return Each(
-                item for item in items if truth(condition(_Scope(scope.document, item)), text)
-            )
+            return Each(item for item in items if truth(condition(scope.at(item)), text))
 
         return select
 
@@ -243,7 +255,7 @@ class _Compiler:
         left, right = self._amount(node.left), self._amount(node.right)
         return lambda scope: calculate(left(scope), right(scope))
 
-    def _amount(self, node: ast.expr) -> Callable[[_Scope], Decimal]:
+    def _amount(self, node: ast.expr) -> Callable[[Scope], Decimal]:
         step, text = self._step(node), _source(node)
         return lambda scope: number(step(scope), text)
 
@@ -279,18 +291,23 @@ class _Compiler:
         low, high = self._amount(left), self._amount(right)
         return lambda scope: compare(low(scope), high(scope))
 
+    def _choice(self, node: ast.IfExp) -> _Step:
+        condition, text = self._step(node.test), _source(node.test)
+        yes, no = self._step(node.body), self._step(node.orelse)
+        return lambda scope: yes(scope) if truth(condition(scope), text) else no(scope)
+
     def _call(self, node: ast.Call) -> _Step:
         name = node.func.id if isinstance(node.func, ast.Name) else _source(node.func)
-        if name not in FUNCTIONS and name != "has":
-            known = ", ".join([*FUNCTIONS, "has"])
-            raise ExpressionError(f"the function {name} is unknown; there is {known}")
-        if len(node.args) != 1 or node.keywords:
-            raise ExpressionError(f"{name}() takes one path")
-        step, text = self._step(node.args[0]), _source(node.args[0])
-        if name == "has":
-            return lambda scope: _has(step, scope)
-        function = FUNCTIONS[name]
-        return lambda scope: function(numbers(step(scope), text), text)
+        if name not in _CALLS:
+            raise ExpressionError(f"the function {name} is unknown; there is {', '.join(_CALLS)}")
+        if node.keywords or not node.args or (len(node.args) > 1 and name != _ANY_NUMBER):
+            many = "one path or several" if name == _ANY_NUMBER else "one path"
+            raise ExpressionError(f"{name}() takes {many}")
+        steps, texts = [self._step(each) for each in node.args], [_source(a) for a in node.args]
+        if name == _ANY_NUMBER:
+            return lambda scope: total([step(scope) for step in steps], texts)
+        call, [step], [text] = _CALLS[name], steps, texts
+        return lambda scope: call(step, scope, text)
 
 
 def _each_for_python(found: re.Match[str]) -> str:
@@ -311,16 +328,36 @@ def _name(node: ast.Name) -> _Step:
         return lambda _: _WORDS[name]
     if name == DOCUMENT:
         return lambda scope: scope.document
+    if name == FOUND:
+        return lambda scope: scope.found
     return lambda scope: member(scope.here, name, "the answer", name)
 
 
-def _has(step: _Step, scope: _Scope) -> bool:
+def _has(step: _Step, scope: Scope, _: str) -> bool:
     """Whether a path is there and not null; ``[]`` and filters: whether they find anything."""
     try:
         value = step(scope)
     except MissingError:
         return False
     return bool(value) if isinstance(value, Each) else value is not None
+
+
+def _of_numbers(function: Callable[[list[Decimal], str], Decimal]) -> _Call:
+    return lambda step, scope, text: function(numbers(step(scope), text), text)
+
+
+_Call = Callable[[_Step, Scope, str], Any]
+_ANY_NUMBER = "total"
+_CALLS: Mapping[str, _Call] = {
+    **{name: _of_numbers(function) for name, function in FUNCTIONS.items()},
+    _ANY_NUMBER: lambda step, scope, text: total([step(scope)], [text]),
+    "earliest": lambda step, scope, text: earliest(step(scope), text),
+    "has": _has,
+}
+
+
+FUNCTION_NAMES = frozenset(_CALLS)
+"""The functions of the language."""
 
 
 def product(amount: Decimal, factor: Decimal) -> Decimal:

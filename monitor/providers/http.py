@@ -17,7 +17,8 @@ import time
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -53,7 +54,7 @@ _STANDARD_HEADERS = {
 }
 
 
-__all__ = ["Answer", "HttpClient", "Request", "quiet_loggers", "transport_failure"]
+__all__ = ["Answer", "HttpClient", "Request", "Stream", "quiet_loggers", "transport_failure"]
 
 
 def quiet_loggers() -> None:
@@ -117,6 +118,35 @@ class _Body(httpx.AsyncByteStream):
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer of any length, whose body is still on its way and is never held as a whole."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    _body: httpx.AsyncByteStream = field(repr=False)
+
+    async def chunks(self, *, idle: float) -> AsyncIterator[bytes]:
+        """The body as it comes, not decompressed; raises :class:`PollError`.
+
+        A pause of more than *idle* seconds is a time-out, a body shorter than announced a broken
+        connection.
+        """
+        body = aiter(self._body)
+        while True:
+            try:
+                async with asyncio.timeout(idle):
+                    chunk = await anext(body, None)
+            except _FOREIGN_ERRORS as error:
+                failure = transport_failure(error)
+            else:
+                if chunk is None:
+                    return
+                yield chunk
+                continue
+            raise failure  # outside the handler, as in fetch
+
+
+@dataclass(frozen=True, slots=True)
 class _Route:
     """How the requests to one url go out; made once, because parsing costs more than sending."""
 
@@ -170,6 +200,26 @@ class HttpClient:
             failure = transport_failure(error)
         raise failure  # outside the handler: a library's error may carry the key in its text
 
+    @asynccontextmanager
+    async def stream(self, request: Request, *, timeout: float) -> AsyncIterator[Stream]:  # noqa: ASYNC109 - as fetch
+        """The head of the answer to *request* within *timeout* seconds, and its body as it comes.
+
+        For bodies that :meth:`fetch` would refuse for their size.  Redirects are answers here; who
+        follows them must not send a key.  Raises :class:`PollError` only.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                response = await self._send(request)
+        except _FOREIGN_ERRORS as error:
+            failure = transport_failure(error)
+        else:
+            try:
+                yield Stream(response.status_code, response.headers, _raw(response))
+            finally:
+                await response.aclose()
+            return
+        raise failure  # outside the handler, as in fetch
+
     async def aclose(self) -> None:
         """Close all connections."""
         for transport in self._transports.values():
@@ -177,12 +227,15 @@ class HttpClient:
         self._transports.clear()
         self._routes.clear()
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _send(self, request: Request) -> httpx.Response:
         route = self._route(request)
         headers = {**route.headers, **request.headers}
-        response = await route.transport.handle_async_request(
+        return await route.transport.handle_async_request(
             httpx.Request(request.method, route.url, headers=headers, content=request.body)
         )
+
+    async def _exchange(self, request: Request) -> Answer:
+        response = await self._send(request)
         try:
             if 300 <= response.status_code < 400:  # noqa: PLR2004 - the 3xx class
                 raise PollError(
@@ -259,15 +312,20 @@ async def _read(response: httpx.Response) -> bytes:
     """The whole body, decompressed, never more than the limit in memory."""
     body = bytearray()
     unpack = _unpacker(response.headers.get("content-encoding", ""))
-    if not isinstance(response.stream, httpx.AsyncByteStream):
-        raise TypeError("the transport gave a stream that cannot be awaited")
-    async for chunk in response.stream:  # raw, without httpx's decoders, which have no limit
+    async for chunk in _raw(response):
         body += chunk if unpack is None else unpack.decompress(chunk, BODY_LIMIT + 1 - len(body))
         if len(body) > BODY_LIMIT or (unpack is not None and unpack.unconsumed_tail):
             raise PollError(Reason.BAD_RESPONSE, "the answer is larger than 1 MiB")
     if unpack is not None and not unpack.eof:
         raise PollError(Reason.BAD_RESPONSE, "the compressed answer is incomplete")
     return bytes(body)
+
+
+def _raw(response: httpx.Response) -> httpx.AsyncByteStream:
+    """The body without httpx's decoders, which have no limit."""
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("the transport gave a stream that cannot be awaited")
+    return response.stream
 
 
 def _unpacker(encoding: str) -> zlib._Decompress | None:

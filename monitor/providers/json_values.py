@@ -5,11 +5,16 @@ Every error names a path of the expression and never repeats the document.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from monitor.core.fields import parse_amount
 from monitor.providers.judge import exact
+
+_MILLISECONDS_FROM = Decimal(10) ** 11
+"""Counted in seconds this is the year 5138: such a number means milliseconds."""
 
 
 class ExpressionError(ValueError):
@@ -85,6 +90,38 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, int | Decimal) and isinstance(other, int | Decimal):
         return one == other
     return type(one) is type(other) and bool(one == other)
+
+
+def total(values: Sequence[Any], texts: Sequence[str]) -> Decimal:
+    """The sum of those *values* that are not null; at least one has to be an amount."""
+    known = [number(v, t) for v, t in zip(values, texts, strict=True) if v is not None]
+    if not known:
+        raise ExpressionError(f"{' and '.join(texts)} {'is' if len(texts) == 1 else 'are'} null")
+    return _sum(known, "")
+
+
+def moment(value: Any, text: str) -> datetime:
+    """A time from ISO 8601 (UTC unless it says otherwise) or from seconds or milliseconds since
+    1970, told apart by their size; *text* names it for the person.
+    """
+    if isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and not value.isdecimal():
+            found = datetime.fromisoformat(value)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        count = parse_amount(value)
+        seconds = count / 1000 if count >= _MILLISECONDS_FROM else count
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ExpressionError(f"{text} is not a time") from None
+
+
+def earliest(value: Any, text: str) -> datetime | None:
+    """The first of several times, null ones left out; None where there is none."""
+    if not isinstance(value, list):
+        raise ExpressionError(f"{text} is not a list")
+    return min((moment(each, text) for each in value if each is not None), default=None)
 
 
 def _sum(values: list[Decimal], _: str) -> Decimal:

@@ -166,12 +166,17 @@ def words_in(document: object) -> str:
     """What the provider says in its own words, empty if nothing; not yet safe to show."""
     if not isinstance(document, dict):
         return ""
-    error = document.get("error")
-    inner = error.get("message") if isinstance(error, dict) else error
-    for text in (document.get("msg"), document.get("message"), inner, document.get("detail")):
+    errors = document.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    for found in (*map(document.get, _WORDS), first):
+        text = found.get("message") if isinstance(found, dict) else found
         if isinstance(text, str) and text.strip():
             return text
     return ""
+
+
+_WORDS = ("msg", "message", "error", "detail", "err_msg", "code_msg")
+"""Members that hold a provider's words, as text or as an object with a ``message``."""
 
 
 def presentable(text: str, secrets: Iterable[str]) -> str:

@@ -34,6 +34,7 @@ INFO = ProviderInfo(
     top_up_url="https://kie.ai/billing",
     documentation="https://docs.kie.ai/common-api/get-account-credits",
     confidence="documented",
+    environment=("KIE_API_KEY",),
     notes=(
         "the call is free",
         (

@@ -20,6 +20,7 @@ INFO = ProviderInfo(
     top_up_url="",
     documentation="docs/providers.md",
     confidence="documented",
+    example=(("url", '"http://127.0.0.1:9751"'),),
     notes=("used by credit-monitor demo and by the tests; no account is needed",),
 )
 

@@ -221,8 +221,7 @@ def silences(
     table = schema.silences.c
     statement = select(schema.silences).order_by(table.id.desc()).limit(limit)
     if active_at is not None:
-        over_at = func.coalesce(table.ended_at, table.until)
-        statement = statement.where(table.created_at <= active_at, over_at > active_at)
+        statement = statement.where(table.ended_at.is_(None), table.until > active_at)
     return [codec.silence_of(row) for row in connection.execute(statement)]
 
 

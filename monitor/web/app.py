@@ -15,6 +15,7 @@ from monitor.store.base import StoreError
 from monitor.web import openapi
 from monitor.web.api import Api, error_body
 from monitor.web.context import Reader, WebContext
+from monitor.web.entry import Entry, Names, Users
 from monitor.web.guard import Guard
 from monitor.web.pages import Pages
 from monitor.web.parameters import ParameterError
@@ -24,11 +25,16 @@ STATIC_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
 
 def create_app(
-    context: WebContext, *, host: str = "127.0.0.1", reader: Reader | None = None
+    context: WebContext,
+    *,
+    host: str = "127.0.0.1",
+    entry: Entry | None = None,
+    reader: Reader | None = None,
 ) -> Guard:
-    """The application; *host* is the address it will be bound to, which decides whose requests it
-    takes.  *reader* is closed by whoever made it.
+    """The application; *host* is the address it will be bound to, which decides, with *entry*,
+    whose requests it takes.  *reader* is closed by whoever made it.
     """
+    entry = entry or Entry()
     reader = reader or Reader()
     pages, api, probes = (
         Pages(context, reader),
@@ -58,7 +64,8 @@ def create_app(
         },
     )
     app.router.redirect_slashes = False
-    return Guard(app, host)
+    names = Names(host, entry.hosts, anybody=bool(entry.users))
+    return Guard(app, names, Users(entry.users) if entry.users else None)
 
 
 def _openapi(version: str) -> Any:

@@ -1,15 +1,15 @@
-"""What every request passes: its Host is checked, its time bounded, its answer locked down."""
+"""What every request passes: it is let in or not, its time bounded, its answer locked down."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from collections.abc import Iterable
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
+
+from monitor.web.entry import Names, Users, same_origin
 
 REQUEST_TIMEOUT = 60.0
 """Real seconds for one request with its answer; a client that does not read is let go."""
@@ -28,62 +28,60 @@ SECURITY_HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether *host*, a name or an address without brackets, is this machine only."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""What anybody may ask: probes of a service manager carry no password, and learn yes or no."""
 
 
 class Guard:
     """An ASGI layer around everything else.
 
-    Bound to loopback, it answers only requests that name this machine in ``Host``: a web page whose
-    own name was pointed at 127.0.0.1 (DNS rebinding) would name itself.
+    Refused are requests that name another server, come from another site's page, or, where users
+    are configured, name none of them.
     """
 
-    def __init__(self, app: Starlette, host: str) -> None:
+    def __init__(self, app: Starlette, names: Names, users: Users | None = None) -> None:
         self.app = app
-        self._listen_host = host.lower()
-        self._only_local = is_loopback(host)
+        self._names = names
+        self._users = users
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing but HTTP is spoken here."""
         if scope["type"] != "http":
             return
         locked = _Locked(send)
-        if not self._allows(Headers(scope=scope).getlist("host")):
-            refusal = PlainTextResponse(
-                "This address serves only requests for localhost; "
-                "set web.listen to another address to serve other names.\n",
-                status_code=421,
-            )
-            await refusal(scope, receive, locked.send)
-            return
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT):
-                await self.app(scope, receive, locked.send)
+                answer = await self._refusal(scope) or self.app
+                await answer(scope, receive, locked.send)
         except TimeoutError:
             if not locked.started:
                 late = PlainTextResponse("The answer took too long.\n", status_code=503)
                 await late(scope, receive, locked.send)
             # else: the server sees an answer without its end, and closes the connection.
 
-    def _allows(self, hosts: Iterable[str]) -> bool:
-        if not self._only_local:
-            return True
-        names = [_without_port(host) for host in hosts]
-        return len(names) == 1 and (is_loopback(names[0]) or names[0] == self._listen_host)
+    async def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if not self._names.allow(hosts):
+            return PlainTextResponse(_WRONG_NAME, status_code=421)
+        if not same_origin(headers.get("origin"), hosts[0]):
+            return PlainTextResponse("Requests of other sites are refused.\n", status_code=403)
+        if self._users is None or scope["path"] in OPEN_PATHS:
+            return None
+        try:
+            if await self._users.admit(headers.get("authorization")):
+                return None
+        except TimeoutError:
+            busy = "Too many passwords are being checked.\n"
+            return PlainTextResponse(busy, status_code=503, headers={"Retry-After": "2"})
+        ask = {"WWW-Authenticate": 'Basic realm="credit-monitor", charset="UTF-8"'}
+        return PlainTextResponse("A name and a password are needed.\n", 401, headers=ask)
 
 
-def _without_port(host: str) -> str:
-    """``localhost`` of ``localhost:9750``, ``::1`` of ``[::1]:9750``."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
+_WRONG_NAME = (
+    "This server does not go by that name. Bound to loopback it serves only requests for localhost:"
+    " set web.listen to another address to serve others, and web.hosts to the names they use.\n"
+)
 
 
 class _Locked:

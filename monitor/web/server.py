@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.web.app import create_app
 from monitor.web.context import Reader, WebContext
+from monitor.web.entry import Entry
 
 MAX_CONNECTIONS = 64
 HEADER_TIMEOUT = 10.0
@@ -35,11 +36,14 @@ class WebServer:
     *port* 0 takes any free one; :attr:`port` tells which.
     """
 
-    def __init__(self, context: WebContext, host: str, port: int) -> None:
+    def __init__(
+        self, context: WebContext, host: str, port: int, entry: Entry | None = None
+    ) -> None:
         self.host = host
         self.port = port
+        self._certificate = entry.certificate if entry else None
         self._reader = Reader()
-        app = create_app(context, host=host, reader=self._reader)
+        app = create_app(context, host=host, entry=entry, reader=self._reader)
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -58,21 +62,31 @@ class WebServer:
             )
         )
         self._serving: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where a browser finds the dashboard."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://{host}:{self.port}/"
 
     async def start(self) -> None:
         """Listen; raises :class:`WebServerError` when the address cannot be had."""
         listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
+        config = self._server.config
+        config.load()
+        if self._certificate is not None:
+            config.ssl = self._certificate.context
+            self._renewing = asyncio.create_task(self._certificate.watch(), name="web certificate")
         self._serving = asyncio.create_task(self._server.serve([listener]), name="web server")
 
     async def stop(self) -> None:
         """Let running requests end for a second, then close everything; may be called twice."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
         if self._serving is not None:
             self._server.should_exit = True
             await self._serving

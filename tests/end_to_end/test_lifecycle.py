@@ -6,15 +6,19 @@ import asyncio
 import json
 import resource
 import socket
+import ssl
 import urllib.request
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
+import trustme
 from support.process import Hook, Process, run_program
 from support.site import Site
 
+from monitor.config.passwords import PasswordHash
 from monitor.providers.simulator import Account, Mode, SimulatedServer
 
 
@@ -289,3 +293,27 @@ async def test_an_access_log_that_cannot_be_written_is_told_before_the_start(sit
     await process.start()
     assert await process.wait() == 64
     assert "No such file or directory" in process.output
+
+
+async def test_a_page_with_users_and_tls_asks_for_the_password(site: Site) -> None:
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1")
+    made.private_key_pem.write_to_path(site.home / "web.key")
+    made.cert_chain_pems[0].write_to_path(site.home / "web.pem")
+    hashed = str(PasswordHash.of("horse"))
+    site.settings["web"] |= {
+        "users": {"anna": hashed},
+        "tls": {"certificate": "web.pem", "key": "web.key"},
+    }
+    process = await site.started()
+    line = await process.until("page and metrics at https://")
+    url = line.split("page and metrics at ")[1].strip()
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with httpx.AsyncClient(base_url=url, verify=trust) as client:
+        assert (await client.get("healthz")).status_code == 200
+        assert (await client.get("metrics")).status_code == 401
+        answer = await client.get("metrics", auth=("anna", "horse"))
+        assert "credit_monitor_build_info" in answer.text
+    assert await process.stop() == 0
+    assert hashed not in process.output

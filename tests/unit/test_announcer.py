@@ -110,8 +110,9 @@ def test_what_got_worse_in_a_silence_is_told_when_it_ends() -> None:
 
 def test_a_silence_that_was_ended_early_is_over() -> None:
     bench = Bench([watched()], policy=REMINDING)
-    bench.pipeline.world.silences = (silence(ended_at=START + HOUR),)
+    bench.pipeline.world.silences = (silence(),)
     bench.read("studio", "50")
+    bench.pipeline.world.silences = (silence(ended_at=START),)
     assert told(hours(bench, 1)) == [("reminded", "silence_over")]
 
 

@@ -5,39 +5,27 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from monitor.core.forecast.outlook import week_ahead
-from monitor.core.forecast.runway import MINIMUM_HISTORY
-from monitor.core.forecast.state import HOUR, ForecastState, burn_since
+from monitor.core.forecast.peaks import WINDOW, burn_at_excess, excess, latest_burn
+from monitor.core.forecast.state import ForecastState
 from monitor.core.forecast.values import Usual
-
-_WINDOW = timedelta(minutes=20)
 
 
 def usual(state: ForecastState | None, now: datetime) -> Usual | None:
     """The burn of the last minutes beside the normal one; None while too little is known.
 
-    Too little: watched for less than a runway needs, or no reading within the window.
+    Too little: watched for less than a day, or no reading within the window before *now*.
     """
-    window = _WINDOW.total_seconds()
-    if state is None or state.at - state.since < MINIMUM_HISTORY:
+    if state is None or now.timestamp() - state.at > WINDOW:
         return None
-    if now.timestamp() - state.at > window:
+    outlook, limit = state.outlook_made(), state.peaks.limit
+    if outlook is None or limit is None:
         return None
-    week = week_ahead(state)
-    if week is None:
-        return None
-    burn = burn_since(state, state.at - window) * HOUR / window
-    normal = week[0]
-    known = [value for value in state.hours if not math.isnan(value)]
-    high = max(sorted(known)[int(0.9 * len(known))], normal)
-    factor = burn / normal if normal > 0 else (math.inf if burn > 0 else 1.0)
-    surprise = burn / (2.5 * high) if high > 0 else (math.inf if burn > 0 else 0.0)
+    burn, normal = latest_burn(state.marks), outlook.consumed_within(1.0)
     return Usual(
-        window=_WINDOW,
+        window=timedelta(seconds=WINDOW),
         burn_per_hour=burn,
         normal_per_hour=normal,
-        low=min(sorted(known)[int(0.1 * len(known))], normal),
-        high=high,
-        factor=factor,
-        surprise=surprise,
+        limit_per_hour=burn_at_excess(limit, outlook),
+        factor=burn / normal if normal > 0 else (math.inf if burn > 0 else 1.0),
+        surprise=math.exp(excess(burn, outlook) - limit),
     )

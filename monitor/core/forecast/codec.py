@@ -7,15 +7,21 @@ import sys
 import zlib
 from array import array
 
+from monitor.core.forecast.misses import Misses
+from monitor.core.forecast.peaks import Peaks
 from monitor.core.forecast.state import MEMORY_HOURS, ForecastState
 
 _VERSION = 1
-_HEAD = struct.Struct("<BddqddHH")  # version, the fields, how many of each array
+_HEAD = struct.Struct("<BddqddddqqdHHHH")
+"""Version; the fields of the state, of its misses and of its peaks; the length of each array."""
+
+_PENDING = struct.Struct("<qdd")
 _CHECKSUM = struct.Struct("<I")
 
 
 def encode(state: ForecastState) -> bytes:
     """The state as bytes, the same on every machine."""
+    misses, peaks = state.misses, state.peaks
     head = _HEAD.pack(
         _VERSION,
         state.since,
@@ -23,11 +29,19 @@ def encode(state: ForecastState) -> bytes:
         state.first_hour,
         state.partial,
         state.watched,
+        misses.total,
+        misses.weight,
+        misses.hour,
+        peaks.block,
+        peaks.highest,
+        len(misses.pending),
         len(state.marks),
         len(state.hours),
+        len(peaks.blocks),
     )
-    marks = _little("d", [value for mark in state.marks for value in mark])
-    data = head + marks + _little("f", state.hours)
+    pending = b"".join(_PENDING.pack(*forecast) for forecast in misses.pending)
+    arrays = b"".join(map(_little, (state.marks, state.hours, peaks.blocks)))
+    data = head + pending + arrays
     return data + _CHECKSUM.pack(zlib.crc32(data))
 
 
@@ -38,27 +52,33 @@ def decode(data: bytes) -> ForecastState | None:
     data, checksum = data[: -_CHECKSUM.size], _CHECKSUM.unpack(data[-_CHECKSUM.size :])[0]
     if zlib.crc32(data) != checksum:
         return None
-    _, since, at, first_hour, partial, watched, marks, hours = _HEAD.unpack_from(data)
-    end = _HEAD.size + 16 * marks
-    if not marks or hours > MEMORY_HOURS or len(data) != end + 4 * hours:
+    _, since, at, first, partial, watched, total, weight, hour, block, highest, *counts = (
+        _HEAD.unpack_from(data)
+    )
+    pending, marks, hours, blocks = counts
+    ends = [_HEAD.size]
+    for count, size in ((pending, _PENDING.size), (marks, 8), (hours, 4), (blocks, 4)):
+        ends.append(ends[-1] + count * size)
+    if hours > MEMORY_HOURS or len(data) != ends[-1]:
         return None
-    flat = _array("d", data[_HEAD.size : end])
     return ForecastState(
         since=since,
         at=at,
-        marks=tuple(zip(flat[::2], flat[1::2], strict=True)),
-        first_hour=first_hour,
-        hours=_array("f", data[end:]),
+        marks=_array("d", data[ends[1] : ends[2]]),
+        first_hour=first,
+        hours=_array("f", data[ends[2] : ends[3]]),
         partial=partial,
         watched=watched,
+        misses=Misses(tuple(_PENDING.iter_unpack(data[ends[0] : ends[1]])), total, weight, hour),
+        peaks=Peaks(_array("f", data[ends[3] :]), block, highest),
     )
 
 
-def _little(kind: str, values: list[float] | array[float]) -> bytes:
-    packed = array(kind, values)
+def _little(values: array[float]) -> bytes:
     if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
+        values = values[:]
+        values.byteswap()
+    return values.tobytes()
 
 
 def _array(kind: str, data: bytes) -> array[float]:

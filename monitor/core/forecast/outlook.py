@@ -1,68 +1,229 @@
-"""The consumption to be expected hour by hour: a weekly profile times a fading level."""
+"""The consumption to be expected in each of the next 168 hours, made anew at the end of an hour.
+
+Expected is a weekly profile times a level.  The profile is that of the hour of the day, times that
+of the day of the week, drawn towards the single hour of the week as it is seen again; the level is
+a slow one, which a fast one leads for a day or two.  Why so: ``docs/decisions``, "The forecast".
+"""
 
 from __future__ import annotations
 
 import math
 from array import array
-from itertools import accumulate
-
-from monitor.core.forecast.state import ForecastState
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
+from operator import mul
 
 WEEK = 168
-_DAY = 24
+DAY = 24
+WEEKS = 4
+"""How many weeks the profile and the level are made of."""
+
+_POWER = 0.6
+"""Means of the profile are power means: one wild hour counts for less than in a plain mean."""
+
+_NEIGHBOUR = 0.3
+"""How much the hours before and after count for an hour of the profile."""
+
+_PER_HOUR_OF_DAY = 0.3
+_PER_DAY_OF_WEEK = 0.2 * DAY
+_PER_HOUR_OF_WEEK = 3.0
+"""How many hours of history the coarser profile weighs beside the finer one."""
+
+_PROFILE_HALF_LIFE = 2 * WEEK
+_SLOW_HALF_LIFE = WEEK
+_FAST_HALF_LIFE = 8.0
+_FAST_PRIOR = 2.0
+"""How many hours of "as usual" the fast level begins with."""
+
+_FAST_HOLDS = 48.0
+"""Hours in which the fast level gives way to the slow one (by a factor of e)."""
+
+_FAST_HOURS = 48
+
+_SLOW_WEIGHT = [0.5 ** (age / _SLOW_HALF_LIFE) for age in range(WEEKS * WEEK)]
+_FAST_WEIGHT = [0.5 ** (age / _FAST_HALF_LIFE) for age in range(_FAST_HOURS)]
+_PROFILE_WEIGHT = [0.5 ** (age / _PROFILE_HALF_LIFE) for age in range(WEEK)]
+_WEEK_WEIGHT = [0.5 ** (week * WEEK / _PROFILE_HALF_LIFE) for week in range(WEEKS)]
+_SLOW_WEEK = [0.5 ** (week * WEEK / _SLOW_HALF_LIFE) for week in range(WEEKS)]
+_LEAD = [math.exp(-(ahead + 0.5) / _FAST_HOLDS) for ahead in range(WEEK)]
 
 
-def week_ahead(state: ForecastState) -> array[float] | None:
-    """Expected consumption of each of the next 168 hours, from the present hour on.
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is expected from the end of the last whole hour on.
 
-    None while no whole hour is known.
+    ``cumulated``: expected consumption of the first 0, 1, ... 168 hours; ``steady``: of a later
+    week, without the fast level.  ``days``: consumption of the last days, 24 hours each, the newest
+    first.  ``mean``: per hour, lately.
     """
-    known = [(n, v) for n, v in enumerate(state.hours, state.first_hour) if not math.isnan(v)]
-    if not known:
+
+    cumulated: array[float]
+    steady: array[float]
+    days: array[float]
+    mean: float
+
+    def hours_until(self, amount: float, later: float = 0.0) -> float:
+        """Hours from *later* hours on until *amount* is consumed; inf if never."""
+        if self.steady[-1] <= 0.0:
+            return math.inf
+        amount += self.consumed_within(later)
+        first = self.cumulated[-1]
+        if amount <= first:
+            return _crossing(self.cumulated, amount) - later
+        weeks, rest = divmod(amount - first, self.steady[-1])
+        return WEEK * (weeks + 1) + _crossing(self.steady, rest) - later
+
+    def consumed_within(self, hours: float) -> float:
+        """Expected consumption of the first *hours*."""
+        weeks, rest = divmod(hours, WEEK)
+        curve = self.steady if weeks else self.cumulated
+        before = self.cumulated[-1] + (weeks - 1) * self.steady[-1] if weeks else 0.0
+        whole = int(rest)
+        part = (curve[whole + 1] - curve[whole]) * (rest - whole) if rest > whole else 0.0
+        return before + curve[whole] + part
+
+
+def look_ahead(hours: Sequence[float], first_hour: int) -> Outlook | None:
+    """The outlook from *hours*, the first of which is hour number *first_hour* since 1970.
+
+    NaN stands for an hour that nobody watched.  None while no hour is known.
+    """
+    watched = [0.0 if math.isnan(value) else 1.0 for value in hours]
+    if not any(watched):
         return None
-    profile = _profile(known)
-    level = _level(known, profile)
-    present = state.first_hour + len(state.hours)
-    return array("d", (level * profile[(present + ahead) % WEEK] for ahead in range(WEEK)))
+    known = [value if seen else 0.0 for value, seen in zip(hours, watched, strict=True)]
+    profile = _Profile(known, watched, (first_hour + len(hours)) % WEEK)
+    slow = profile.level()
+    steady = [slow * value for value in profile.ahead]
+    fast = profile.fast_level(slow)
+    led = [value * (1.0 + (fast - 1.0) * lead) for value, lead in zip(steady, _LEAD, strict=True)]
+    lately, seen = sum(known[-WEEK:]), sum(watched[-WEEK:])
+    overall = sum(known) / sum(watched)
+    return Outlook(
+        cumulated=_cumulated(led),
+        steady=_cumulated(steady),
+        days=_days(known, watched),
+        mean=max(lately / seen, overall) if seen else overall,
+    )
 
 
-def hours_until(balance: float, week: array[float], into_hour: float) -> float:
-    """Hours until *balance* is consumed, *into_hour* (0 to 1) of the first hour being over."""
-    if balance <= 0:
-        return 0.0
-    total = sum(week)
-    if total <= 0:
-        return math.inf
-    balance += week[0] * into_hour
-    weeks, balance = divmod(balance, total)
-    for hour, cumulated in enumerate(accumulate(week)):
-        if cumulated >= balance:
-            rest = (cumulated - balance) / week[hour] if week[hour] else 0.0
-            return weeks * WEEK + hour + 1 - rest - into_hour
-    return (weeks + 1) * WEEK - into_hour
+class _Profile:
+    """The weekly profile, in the order of what lies ahead: ``ahead[0]`` is the present hour."""
+
+    def __init__(self, known: list[float], watched: list[float], present: int) -> None:
+        self._known, self._watched = known, watched
+        total = self._fold([value**_POWER if value else 0.0 for value in known], _WEEK_WEIGHT)
+        count = self._fold(watched, _WEEK_WEIGHT)
+        total = list(map(mul, total, reversed(_PROFILE_WEIGHT)))
+        count = list(map(mul, count, reversed(_PROFILE_WEIGHT)))
+        self.ahead = [value ** (1 / _POWER) for value in _shrunk(total, count, present)]
+
+    def _fold(self, values: list[float], weights: list[float]) -> list[float]:
+        """Sums over the weeks per hour of the week, the oldest hour of the last week first."""
+        padded = [0.0] * (-len(values) % WEEK) + values
+        rows = [padded[end - WEEK : end] for end in range(len(padded), 0, -WEEK)]
+        folded = rows[0]
+        for row, weight in zip(rows[1:], weights[1:], strict=False):
+            folded = [a + weight * b for a, b in zip(folded, row, strict=True)]
+        return folded
+
+    def level(self) -> float:
+        """How far above its profile the meter was lately, with a half-life of a week."""
+        actual: float = sum(map(mul, reversed(self._known), _SLOW_WEIGHT))
+        count = map(mul, self._fold(self._watched, _SLOW_WEEK), reversed(_SLOW_WEIGHT[:WEEK]))
+        expected: float = sum(map(mul, count, self.ahead))
+        return actual / expected if expected > 0 else 0.0
+
+    def fast_level(self, slow: float) -> float:
+        """The same for the last hours, beside the slow level; 1.0 is "as the slow one says"."""
+        recent = range(-1, -1 - min(len(self._known), _FAST_HOURS), -1)
+        prior: float = _FAST_PRIOR * slow * sum(self.ahead) / WEEK
+        if prior <= 0:
+            return 1.0
+        actual = expected = prior
+        for weight, index in zip(_FAST_WEIGHT, recent, strict=False):
+            actual += weight * self._known[index]
+            expected += weight * self._watched[index] * slow * self.ahead[index]
+        return actual / expected
 
 
-def _profile(known: list[tuple[int, float]]) -> list[float]:
-    """Mean consumption per hour of the week, drawn towards that of the hour of day and of all."""
-    overall = sum(value for _, value in known) / len(known)
-    by_day, by_week = [[0.0, 0.0] for _ in range(_DAY)], [[0.0, 0.0] for _ in range(WEEK)]
-    for hour, value in known:
-        for slot in (by_day[hour % _DAY], by_week[hour % WEEK]):
-            slot[0] += value
-            slot[1] += 1
-    days = [(total + 1.0 * overall) / (count + 1.0) for total, count in by_day]
+def _shrunk(total: list[float], count: list[float], present: int) -> list[float]:
+    """Mean per hour of the week, drawn towards hour of the day times day of the week."""
+    of_day = _days_profile(total, count)
+    base = of_day * 7
+    factors = _weekday_factors(total, count, base, present)
+    total, count = _with_neighbours(total), _with_neighbours(count)
     return [
-        (total + 2.0 * days[hour % _DAY]) / (count + 2.0)
-        for hour, (total, count) in enumerate(by_week)
+        (t + _PER_HOUR_OF_WEEK * d * f) / (c + _PER_HOUR_OF_WEEK)
+        for t, c, d, f in zip(total, count, base, factors, strict=True)
     ]
 
 
-def _level(known: list[tuple[int, float]], profile: list[float]) -> float:
-    """How far above its profile the meter was lately, with a half-life of two days."""
-    last = known[-1][0]
-    actual = expected = 1e-12
-    for hour, value in known:
-        weight = 0.5 ** ((last - hour) / 48)
-        actual += weight * value
-        expected += weight * profile[hour % WEEK]
-    return actual / expected
+def _days_profile(total: list[float], count: list[float]) -> list[float]:
+    """Mean per hour of the day, drawn towards that of all hours."""
+    overall = sum(total) / sum(count)
+    totals = _with_neighbours([sum(total[hour::DAY]) for hour in range(DAY)])
+    counts = _with_neighbours([sum(count[hour::DAY]) for hour in range(DAY)])
+    return [
+        (t + _PER_HOUR_OF_DAY * overall) / (c + _PER_HOUR_OF_DAY)
+        for t, c in zip(totals, counts, strict=True)
+    ]
+
+
+def _weekday_factors(
+    total: list[float], count: list[float], base: list[float], present: int
+) -> list[float]:
+    """Per hour of the week: how its weekday compares with what the hours of its day let expect."""
+    overall = _PER_DAY_OF_WEEK * sum(total) / sum(count)
+    expected = list(map(mul, count, base))
+    to_midnight = -present % DAY
+    bounds = [*range(to_midnight - DAY, WEEK + DAY, DAY)]
+    factors: list[float] = []
+    for begin, end in pairwise(bounds):
+        # A day that the present hour cuts in two lies at both ends of the week.
+        actual = _cut(total, begin, end)
+        usual = _cut(expected, begin, end)
+        factor = (actual + overall) / (usual + overall) if overall > 0 else 1.0
+        factors.extend([factor] * (min(end, WEEK) - max(begin, 0)))
+    return factors
+
+
+def _cut(values: list[float], begin: int, end: int) -> float:
+    total = sum(values[max(begin, 0) : end])
+    if begin < 0:
+        total += sum(values[begin:])
+    if end > WEEK:
+        total += sum(values[: end - WEEK])
+    return total
+
+
+def _with_neighbours(values: list[float]) -> list[float]:
+    before, after = values[-1:] + values[:-1], values[1:] + values[:1]
+    return [v + _NEIGHBOUR * (b + a) for v, b, a in zip(values, before, after, strict=True)]
+
+
+def _cumulated(values: Iterable[float]) -> array[float]:
+    return array("f", accumulate(chain((0.0,), values)))
+
+
+def _days(known: list[float], watched: list[float]) -> array[float]:
+    """Consumption of the last days of 24 hours, the newest first, those well watched only."""
+    days: array[float] = array("f")
+    for end in range(len(known), DAY - 1, -DAY):
+        seen = sum(watched[end - DAY : end])
+        if seen >= DAY / 2:
+            days.append(sum(known[end - DAY : end]) * DAY / seen)
+    return days
+
+
+def _crossing(curve: array[float], amount: float) -> float:
+    """Where *curve*, which rises from 0 per hour, reaches *amount*."""
+    after = bisect_left(curve, amount)
+    if after == 0:
+        return 0.0
+    if after == len(curve):
+        return float(WEEK)
+    low, high = curve[after - 1], curve[after]
+    return after - 1 + (amount - low) / (high - low)

@@ -83,15 +83,14 @@ class Forecast:
 class Usual:
     """The burn of the last minutes beside what is normal for this meter at this hour of the week.
 
-    ``low`` to ``high`` is where four of five such windows lie.  ``surprise`` measures the excess
-    over normal in units of this meter's own limit: at 1 and above it is more than the meter does by
-    itself about once a week or two.
+    ``factor`` is how many times normal it is.  ``limit_per_hour`` is the burn from which on it is
+    more than this meter did by itself in the last ten days; ``surprise`` measures the excess in
+    units of that limit, so 1 and above is a spike for this meter, be its factor 2 or 20.
     """
 
     window: timedelta
     burn_per_hour: float
     normal_per_hour: float
-    low: float
-    high: float
+    limit_per_hour: float
     factor: float
     surprise: float

@@ -7,6 +7,11 @@ import stat
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from monitor.cli import program
+from monitor.config.passwords import PasswordHash
+from monitor.providers import REGISTRY
 
 KEY = {"name": "studio", "provider": "kie", "key": "sk-never-shown-2"}
 
@@ -181,13 +186,24 @@ def test_without_channels_there_is_nothing_to_test(cli: Any) -> None:
 
 
 def test_providers_are_listed_without_any_configuration(cli: Any) -> None:
-    assert {line.split()[0] for line in cli("providers").stdout.splitlines()[1:]} == {
-        "kie",
-        "json",
-        "simulated",
-    }
+    listed = [line.split()[0] for line in cli("providers").stdout.splitlines()[1:]]
+    assert listed == list(REGISTRY.names())
     names = [info["name"] for info in json.loads(cli("providers", "--format", "json").stdout)]
-    assert names == ["kie", "json", "simulated"]
+    assert names == listed
+
+
+def test_providers_are_found_by_a_word(cli: Any) -> None:
+    found = cli("providers", "--search", "ELEVEN").stdout
+    assert [line.split()[0] for line in found.splitlines()] == ["PROVIDER", "elevenlabs"]
+    assert "No provider has 'xyzzy' in it" in cli("providers", "--search", "xyzzy").stdout
+    assert json.loads(cli("providers", "--search", "xyzzy", "--format", "json").stdout) == []
+    assert cli("providers", "kie", "--search", "kie").exit_code == 64
+
+
+def test_a_key_check_says_that_its_balance_is_unsupported(cli: Any) -> None:
+    text = cli("providers", "groq").stdout
+    assert "balance:       unsupported" in text
+    assert "    key: ${GROQ_API_KEY}\n" in text
 
 
 def test_one_provider_is_told_in_full_with_its_settings(cli: Any) -> None:
@@ -204,3 +220,19 @@ def test_an_unknown_provider_is_a_usage_error(cli: Any) -> None:
     result = cli("providers", "kei")
     assert result.exit_code == 64
     assert "Did you mean 'kie'?" in result.stderr
+
+
+# -- config hash-password -------------------------------------------------------------------
+
+
+def test_a_password_from_standard_input_becomes_a_hash() -> None:
+    result = CliRunner().invoke(program, ["config", "hash-password"], input="correct horse\n")
+    assert result.exit_code == 0, result.stderr
+    assert PasswordHash.parse(result.stdout.strip()).matches("correct horse")
+    assert "correct" not in result.output
+
+
+def test_an_empty_password_is_refused() -> None:
+    result = CliRunner().invoke(program, ["config", "hash-password"], input="\n")
+    assert result.exit_code == 64
+    assert "empty" in result.stderr

@@ -20,6 +20,7 @@ ENVIRON = {
     "KIE_BATCH_KEY": "sk-2",
     "MIRROR_KEY": "sk-3",
     "RELAY_KEY": "sk-4",
+    "DEEPGRAM_API_KEY": "sk-5",
     "HEARTBEAT_URL": "https://ping.example.com/0123",
     "SLACK_URL": f"slack://{'T' * 9}/{'B' * 9}/{'c' * 24}/#ops",
     "MAIL_URL": "mailtos://user:password@mail.example.com?to=ops@example.com",
@@ -41,7 +42,12 @@ FIELDS = sorted(set(fields()))
 def test_the_example_loads_without_a_warning() -> None:
     found = load(EXAMPLE, ENVIRON)
     assert found.warnings == ()
-    assert {key.provider for key in found.settings.keys} == {"kie", "json", "simulated"}
+    assert {key.provider for key in found.settings.keys} == {
+        "kie",
+        "json",
+        "simulated",
+        "deepgram",
+    }
 
 
 @pytest.mark.parametrize(("model", "name"), FIELDS)

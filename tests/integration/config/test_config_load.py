@@ -259,7 +259,7 @@ def test_a_configuration_with_references_only_may_be_public(tmp_path: Path) -> N
         ),
         pytest.param(
             "keys: [{name: a, key: a}]\nweb: {listen: '0.0.0.0:9750'}",
-            "2: web.listen: reachable from other hosts, without a password: mind who can",
+            "2: web.listen: reachable from other hosts, without a password: set web.users",
             id="a page that others reach",
         ),
     ],

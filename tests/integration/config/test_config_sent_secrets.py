@@ -83,7 +83,7 @@ def test_an_amount_in_a_body_is_sent_as_it_is_written(tmp_path: Path) -> None:
         ' body: {price: 0.10, list: [1, 0.1234567890123456789, 1e-7, null, true, "é", {}], k: ${K}}'
     )
     provider: Any = settings(tmp_path, entry).keys[0].build()
-    assert provider.request.body == (
+    assert provider.request().body == (
         b'{"price": 0.10, "list": [1, 0.1234567890123456789, 1E-7, null, true, "\\u00e9", {}],'
         b' "k": "' + SECRET.encode() + b'"}'
     )

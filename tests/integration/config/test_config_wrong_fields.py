@@ -55,6 +55,14 @@ TEMPLATE: dict[str, Any] = {
             "unit": "USD",
             "method": "POST",
             "failures": [{"status": 404, "reason": "not_found"}],
+            "lookup": [{"url": "https://api.example.com/me", "take": {"id": "id"}}],
+        },
+        {
+            "name": "pool",
+            "provider": "json",
+            "key": "sk",
+            "url": "https://api.example.com",
+            "meters": [{"balance": "data", "unit": "USD"}],
         },
     ],
     "channels": [{"name": "ops", "url": "console:"}],
@@ -84,6 +92,8 @@ def with_wrong(path: str, value: Any = NONSENSE) -> dict[str, Any]:
 
 
 def _takes(entry: dict[str, Any], name: str) -> bool:
+    if name == "meters":
+        return name in entry
     return entry.get("provider") == "json" or name in {"name", "key"}
 
 

@@ -18,7 +18,9 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @dataclass
 class RawServer:
-    """Sends ``answer`` for every request; ``handler`` takes the connection over instead."""
+    """Sends ``answer`` for every request, those of ``first`` before it; ``handler`` takes the
+    connection over instead.
+    """
 
     answer: bytes = b""
     handler: Handler | None = None
@@ -26,6 +28,7 @@ class RawServer:
     port: int = 0
     connections: int = 0
     requests: list[bytes] = field(default_factory=list)
+    first: list[bytes] = field(default_factory=list)
     _open: set[tuple[asyncio.Task[None] | None, asyncio.StreamWriter]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +57,7 @@ class RawServer:
                 if line.startswith(b"content-length:"):
                     length = int(line.split(b":")[1])
             self.requests.append(head + await reader.readexactly(length))
-            writer.write(self.answer)
+            writer.write(self.first.pop(0) if self.first else self.answer)
             await writer.drain()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Route
 from support.scene import Scene
 
-from monitor.web import create_app
+from monitor.web import Entry, create_app
 
 
 def addresses(scene: Scene) -> Iterator[str]:
@@ -98,13 +99,43 @@ async def status(scene: Scene, bound_to: str, host: str) -> int:
         pytest.param("127.0.0.1", "127.0.0.1.evil.example", 421, id="an address that goes on"),
         pytest.param("127.0.0.1", "", 421, id="no host"),
         pytest.param("127.0.0.1", "[::1", 200, id="an open bracket is read as its address"),
-        pytest.param("0.0.0.0", "monitor.example:9750", 200, id="served to the network: any name"),
+        pytest.param("0.0.0.0", "192.0.2.7:9750", 200, id="served to the network: an address"),
+        pytest.param("0.0.0.0", "[2001:db8::7]:9750", 200, id="an address of IPv6"),
+        pytest.param("0.0.0.0", "credit-monitor:9750", 200, id="a name without a dot"),
+        pytest.param("0.0.0.0", "localhost:9750", 200, id="localhost"),
+        pytest.param("0.0.0.0", socket.gethostname(), 200, id="this machine's own name"),
+        pytest.param("0.0.0.0", "evil.example", 421, id="a name that may be anybody's"),
+        pytest.param("monitor.lan", "Monitor.lan:9750", 200, id="the name that it is bound to"),
     ],
 )
-async def test_bound_to_loopback_only_this_machine_may_be_named(
+async def test_only_names_that_are_surely_ours_are_served(
     scene: Scene, bound_to: str, host: str, expected: int
 ) -> None:
     assert await status(scene, bound_to, host) == expected
+
+
+async def test_a_configured_name_is_served(scene: Scene) -> None:
+    app = create_app(scene.context, host="0.0.0.0", entry=Entry(hosts=("monitor.example",)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
+        assert (await http.get("http://Monitor.example:9750/healthz")).status_code == 200
+        assert (await http.get("http://evil.example/healthz")).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        pytest.param("http://localhost:9750", 200, id="our own page"),
+        pytest.param("https://evil.example", 403, id="another site"),
+        pytest.param("http://localhost:8080", 403, id="another server of this machine"),
+        pytest.param("null", 403, id="a page without an origin"),
+    ],
+)
+async def test_requests_of_other_sites_are_refused(
+    client: httpx.AsyncClient, origin: str, expected: int
+) -> None:
+    answer = await client.get("/api/v1/keys", headers={"Origin": origin})
+    assert answer.status_code == expected
+    check_headers(answer)
 
 
 async def test_two_hosts_are_none(client: httpx.AsyncClient) -> None:

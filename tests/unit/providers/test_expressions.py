@@ -174,7 +174,7 @@ def test_only_true_and_false_are_conditions(text: str) -> None:
         "limit << 2",
         "~limit",
         "+limit",
-        "limit if code else used",
+        "limit if code",
         "lambda: limit",
         "[limit, used]",
         "{limit}",
@@ -226,7 +226,7 @@ def test_what_is_not_of_the_language_is_refused_when_it_is_read(text: str) -> No
     ("text", "hint"),
     [
         ("data.from", 'data["from"]'),
-        ("len(x)", "there is sum, only, min, max, has"),
+        ("len(x)", "there is sum, only, min, max, total"),
         ("a ** 2", "there is + - * / and no other operator"),
         ("True", "true, false, null"),
         ("a[-1]", "in brackets stands nothing"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from monitor.providers import PROVIDERS, KieKey, SimulatedKey
+from monitor.providers import KieKey, SimulatedKey
 from monitor.providers.base import PollError
 from monitor.providers.exchange import Answer
 from monitor.providers.kie import INFO, judge
@@ -148,7 +148,3 @@ def test_no_provider_shows_its_key() -> None:
     assert KEY not in repr(key)
     assert KEY not in repr(key.build())
     assert KEY not in key.model_dump_json()
-
-
-def test_every_provider_of_the_union_is_listed() -> None:
-    assert [info.name for info in PROVIDERS] == ["kie", "json", "simulated"]

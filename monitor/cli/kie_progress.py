@@ -1,0 +1,111 @@
+"""How downloads go: bars on a terminal, nothing in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column
+
+from monitor.core.wording import count
+from monitor.downloads.outcome import FileOutcome, Listener, Quiet, State
+
+_NAME_WIDTH = 28
+
+
+@contextmanager
+def shown_progress(total: int) -> Iterator[Listener]:
+    """A listener for *total* files: bars on standard error where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield Quiet()
+        return
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        yield Bars(progress, total)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn(
+            "{task.description}",
+            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH + 8),
+        ),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        expand=True,
+    )
+
+
+class Bars:
+    """A bar for each file under way, and one that counts files and adds up bytes."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+        self._failed = 0
+        self._tasks: dict[str, TaskID] = {}
+        self._sizes: dict[str, int] = {}
+        self._here: dict[str, int] = {}
+        self._all = progress.add_task(self._title(), total=None)
+
+    def started(self, url: str, name: str, offset: int, size: int | None) -> None:
+        """The file comes in, from *offset* on; what came before a new beginning is taken back."""
+        self._progress.reset(
+            self._task(url), completed=offset, total=size, description=escape(_cut(name))
+        )
+        self._progress.advance(self._all, offset - self._here.get(url, 0))
+        self._here[url] = offset
+        self._sizes[url] = size or 0
+        self._progress.update(self._all, total=sum(self._sizes.values()) or None)
+
+    def advanced(self, url: str, count: int) -> None:
+        """*count* more bytes are written."""
+        self._here[url] = self._here.get(url, 0) + count
+        self._progress.advance(self._task(url), count)
+        self._progress.advance(self._all, count)
+
+    def waiting(self, url: str, detail: str) -> None:
+        """The file waits for its next attempt."""
+        self._progress.update(self._task(url), description=escape(_cut(f"… {detail}")))
+
+    def finished(self, url: str, outcome: FileOutcome) -> None:
+        """The file is done with: its bar goes away."""
+        self._done += 1
+        self._failed += outcome.state is State.FAILED
+        if (task := self._tasks.pop(url, None)) is not None:
+            self._progress.remove_task(task)
+        self._progress.update(self._all, description=self._title())
+
+    def _task(self, url: str) -> TaskID:
+        if url not in self._tasks:
+            self._tasks[url] = self._progress.add_task("…", total=None)
+        return self._tasks[url]
+
+    def _title(self) -> str:
+        failed = f", {self._failed} failed" if self._failed else ""
+        return f"{self._done} of {count(self._total, 'file')}{failed}"
+
+
+def _cut(text: str) -> str:
+    """*text* within the room for a name, its end kept: names often differ only there."""
+    if len(text) <= _NAME_WIDTH:
+        return text
+    half = _NAME_WIDTH // 2
+    return f"{text[: half - 1]}…{text[-half:]}"
