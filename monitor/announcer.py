@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.core.alerts import Slot, Transition, step
+from monitor.core.flapping import Course, Flapping
 from monitor.core.messages import Message, encode
 from monitor.core.model import (
     Alert,
@@ -78,6 +79,7 @@ class Announcer:
         self._alert_id = snapshot.last_alert_id
         self._event_id = snapshot.last_event_id
         self._notification_id = snapshot.last_notification_id
+        self._flapping = Flapping(policy.repeat, snapshot.recent)
         self._groups: dict[tuple[str, bool], Notification] = {}  # (channel, held in quiet hours)
 
     @property
@@ -94,6 +96,7 @@ class Announcer:
         """Tell these channels from now on; what already waits for one of them waits on."""
         self._routes = routes
         self._policy = policy
+        self._flapping.reconfigure(policy.repeat)
         names = {route.name for route in routes}
         self._groups = {slot: group for slot, group in self._groups.items() if slot[0] in names}
 
@@ -107,7 +110,7 @@ class Announcer:
     def apply(self, transition: Transition, changes: Changes) -> None:
         """Move the alert on in memory, record the change, and enqueue it for the channels."""
         before = self._world.alerts.get(transition.alert.slot)
-        transition, suppression = self._silenced(transition, before)
+        transition, suppression = self._muted(self._counted(transition), before)
         alert = transition.alert
         self._alert_id = max(self._alert_id, alert.id)
         if alert.resolved_at is None:
@@ -118,6 +121,7 @@ class Announcer:
         changes.alerts.append(alert)
         event = self._event(transition)
         changes.events.append(event)
+        self._flapping.note(event)
         log.info(
             "alert %d %s: %s %s of %s",
             alert.id,
@@ -127,27 +131,29 @@ class Announcer:
             alert.subject.label,
         )
         if suppression is not None:
-            changes.suppressed.append(
-                Suppressed(event_id=event.id, channel="", at=event.at, reason=suppression)
-            )
+            self._suppress(event, suppression, changes)
         if event.told and (self._policy.tell_resolved or event.change is not Change.RESOLVED):
             ended = event.change is Change.RESOLVED
             asked = self._policy.escalate_to if ended and alert.escalated_at else ""
             severities = alert.severities if ended else (alert.severity,)
-            self._enqueue(event, severities, changes, also=asked)
+            self._enqueue(event, severities, event.at, changes, also=asked)
 
     def wanted(self, route: Route, alert: Alert) -> bool:
         """Whether *route* lets the present state of *alert* through."""
         return not route.why_not(alert.severity, self._concern(alert))
 
     def remind(self, now: datetime, changes: Changes) -> None:
-        """Tell again what is still open: reminders, the end of silences, escalation."""
+        """Tell again what is still open: reminders, the end of silences and of flapping,
+        escalation.
+        """
+        for slot, course in self._flapping.settled(now):
+            self._settle(self._world.alerts.get(slot), course, now, changes)
         waiting = []
         for alert in list(self._world.alerts.values()):
             if self._is_silenced(alert, now):
                 continue
             if not _was_told(alert):
-                if not self._is_taken_on(alert):
+                if not self._flapping.is_held(alert.slot) and not self._is_taken_on(alert):
                     self._remind(alert, Why.SILENCE_OVER, now, changes)
             elif alert.id not in self._world.acks:
                 self._escalate(alert, now, changes)
@@ -182,6 +188,46 @@ class Announcer:
             note=note,
         )
 
+    # -- flapping -----------------------------------------------------------------------------
+
+    def _counted(self, transition: Transition) -> Transition:
+        """*transition* with the number of times that its alert fired, if it flaps."""
+        alert, fires = transition.alert, transition.change is Change.FIRED
+        fired = self._flapping.fired(alert.slot, alert.changed_at, again=fires)
+        return replace(transition, alert=replace(alert, facts=replace(alert.facts, fired=fired)))
+
+    def _muted(
+        self, transition: Transition, before: Alert | None
+    ) -> tuple[Transition, Suppression | None]:
+        """*transition* as it is told, or why it is not: it flaps, or it is silenced."""
+        alert = transition.alert
+        if transition.told and self._flapping.holds_back(transition, alert.changed_at):
+            return _untold(transition, before), Suppression.FLAPPING
+        return self._silenced(transition, before)
+
+    def _settle(self, alert: Alert | None, course: Course, now: datetime, changes: Changes) -> None:
+        """Tell how an alert that flapped stands, where channels believe something else."""
+        if alert is not None:
+            self._settle_open(alert, course, now, changes)
+        elif (end := course.untold_end) is not None:
+            silenced = self._is_silenced(end, now)
+            end = replace(end, told=not silenced, why=Why.SETTLED)
+            changes.events.append(end)
+            if silenced:
+                self._suppress(end, Suppression.SILENCED, changes)
+            elif self._policy.tell_resolved:
+                self._enqueue(end, course.severities, now, changes)
+
+    def _settle_open(self, alert: Alert, course: Course, now: datetime, changes: Changes) -> None:
+        if _was_told(alert):
+            return
+        alert = replace(alert, severities=course.severities)
+        if not self._is_silenced(alert, now):
+            self._remind(alert, Why.SETTLED, now, changes)
+            return
+        self._world.alerts[alert.slot] = alert
+        changes.alerts.append(alert)
+
     # -- silences and reminders ---------------------------------------------------------------
 
     def _silenced(
@@ -195,9 +241,7 @@ class Announcer:
         if not transition.told:
             return transition, None
         if self._is_silenced(alert, alert.changed_at):
-            told = before.severities if before else ()
-            quiet = replace(alert, severities=told)
-            return replace(transition, alert=quiet, told=False), Suppression.SILENCED
+            return _untold(transition, before), Suppression.SILENCED
         if transition.change is Change.RESOLVED and not alert.severities:
             return replace(transition, told=False), Suppression.SILENCED
         at = max(alert.changed_at, alert.told_at or alert.changed_at)
@@ -210,7 +254,7 @@ class Announcer:
             return False
         return alert.changed_at <= ack.at or alert.severity is not alert.worst
 
-    def _is_silenced(self, alert: Alert, now: datetime) -> bool:
+    def _is_silenced(self, alert: Alert | Event, now: datetime) -> bool:
         if not self._world.silences:
             return False
         keys = self._keys(alert.subject, alert.facts)
@@ -245,14 +289,16 @@ class Announcer:
         told = alert.severities
         if alert.severity not in told:
             told = (*told, alert.severity)
-        alert = replace(alert, told_at=now, severities=told)
+        facts = replace(alert.facts, fired=self._flapping.fired(alert.slot, now))
+        alert = replace(alert, told_at=now, severities=told, facts=facts)
         self._world.alerts[alert.slot] = alert
         changes.alerts.append(alert)
         reminder = Transition(alert=alert, change=Change.REMINDED, why=why, told=True)
         event = replace(self._event(reminder), at=now)
         changes.events.append(event)
+        self._flapping.note(event)
         log.info("alert %d %s: %s", alert.id, event.change, why)
-        self._enqueue(event, (alert.severity,), changes)
+        self._enqueue(event, (alert.severity,), now, changes)
 
     # -- channels -----------------------------------------------------------------------------
 
@@ -287,8 +333,19 @@ class Announcer:
             facts=alert.facts,
         )
 
+    def _suppress(self, event: Event, reason: Suppression, changes: Changes) -> None:
+        changes.suppressed.append(
+            Suppressed(event_id=event.id, channel="", at=event.at, reason=reason)
+        )
+
     def _enqueue(
-        self, event: Event, severities: Sequence[Severity], changes: Changes, *, also: str = ""
+        self,
+        event: Event,
+        severities: Sequence[Severity],
+        now: datetime,
+        changes: Changes,
+        *,
+        also: str = "",
     ) -> None:
         """Add the event to the waiting notification of every channel that wants one of these.
 
@@ -297,7 +354,7 @@ class Announcer:
         concern = self._concern(event)
         for route in self._routes:
             if route.name == also or self._wants(route, event, severities, concern):
-                self._enqueue_for(route, event, severities, changes)
+                self._enqueue_for(route, event, severities, now, changes)
 
     def _wants(
         self, route: Route, event: Event, severities: Sequence[Severity], concern: Concern
@@ -307,36 +364,39 @@ class Announcer:
         return any(not route.why_not(severity, concern) for severity in severities)
 
     def _enqueue_for(
-        self, route: Route, event: Event, severities: Sequence[Severity], changes: Changes
+        self,
+        route: Route,
+        event: Event,
+        severities: Sequence[Severity],
+        now: datetime,
+        changes: Changes,
     ) -> None:
-        held = [route.held_until(severity, event.at) for severity in severities]
+        held = [route.held_until(severity, now) for severity in severities]
         until = None if None in held else max((h for h in held if h), default=None)
         if until is not None:
             changes.suppressed.append(
-                Suppressed(
-                    event_id=event.id, channel=route.name, at=event.at, reason=Suppression.QUIET
-                )
+                Suppressed(event_id=event.id, channel=route.name, at=now, reason=Suppression.QUIET)
             )
             if event.why is Why.REPEAT:  # in the morning the alert itself is told
                 return
         slot = (route.name, until is not None)
-        notification = self._grouped(slot, event, until)
+        notification = self._grouped(slot, event, now, until)
         self._groups[slot] = notification
         changes.notifications.append(notification)
 
     def _grouped(
-        self, slot: tuple[str, bool], event: Event, until: datetime | None
+        self, slot: tuple[str, bool], event: Event, now: datetime, until: datetime | None
     ) -> Notification:
         group = self._groups.get(slot)
         if group is not None:
             return replace(group, event_ids=(*group.event_ids, event.id))
         self._notification_id += 1
-        due = until or event.at + self._policy.group_wait
+        due = until or now + self._policy.group_wait
         return Notification(
             id=self._notification_id,
             channel=slot[0],
             event_ids=(event.id,),
-            created_at=event.at,
+            created_at=now,
             due_at=due,
             next_attempt_at=due,
         )
@@ -362,6 +422,12 @@ class Announcer:
         if subject.key:
             return (subject.key,)
         return facts.keys or [k.watched.name for k in self._world.keys_of_account(subject)]
+
+
+def _untold(transition: Transition, before: Alert | None) -> Transition:
+    """*transition* without a word to the channels: they know what they knew *before*."""
+    told = before.severities if before else ()
+    return replace(transition, alert=replace(transition.alert, severities=told), told=False)
 
 
 def _was_told(alert: Alert) -> bool:

@@ -276,6 +276,7 @@ class Why(StrEnum):
     REPEAT = "repeat"  # the time of a reminder has come
     SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
     UNANSWERED = "unanswered"  # nobody acknowledged it in time
+    SETTLED = "settled"  # it came and went, and has now stayed the same for a while
 
 
 class Suppression(StrEnum):
@@ -283,6 +284,7 @@ class Suppression(StrEnum):
 
     SILENCED = "silenced"
     INHIBITED = "inhibited"  # another alert tells the same story
+    FLAPPING = "flapping"  # it comes and goes; told when it has settled
     QUIET = "quiet"  # held until the channel's quiet hours end
     LIMITED = "limited"  # the channel had its fill for this hour
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from monitor.core import wording
 from monitor.core.advice import ReasonText, reason_text
+from monitor.core.flapping import SETTLES_AFTER
 from monitor.core.model import DEFAULT_METER, NETWORK, Change, Event, Facts, Reason, Severity, Why
 
 NAMES_LENGTH = 400
@@ -171,7 +172,7 @@ def _opening(lead: Scene) -> str:
     own = voice(lead.event.rule)
     text = own.headline(lead)
     if lead.event.change is not Change.REMINDED:
-        return text
+        return f"{text} (flapping)" if lead.facts.fired > 1 else text
     reason = _REMINDERS.get(lead.event.why, own.still)
     if own.tells_length:
         return f"{reason}: {text}"
@@ -181,6 +182,7 @@ def _opening(lead: Scene) -> str:
 _REMINDERS = {
     Why.SILENCE_OVER: "still open after the silence",
     Why.UNANSWERED: "nobody has acknowledged",
+    Why.SETTLED: "no longer flapping, still open",
 }
 """How a reminder begins; one that comes because its time has come says it in the rule's words."""
 
@@ -287,8 +289,13 @@ def _began(event: Event) -> datetime:
 
 def _flapping(scenes: Sequence[Scene]) -> str:
     """That an alert comes and goes, so that nobody takes its latest end for the end."""
-    often = max(scene.facts.fired for scene in scenes)
-    return f"fired {often} times within 1 h" if often > 1 else ""
+    often = max(scenes, key=lambda scene: scene.facts.fired)
+    if often.facts.fired <= 1:
+        return ""
+    text = f"fired {often.facts.fired} times within 1 h"
+    if often.event.why is Why.SETTLED:
+        return text
+    return f"{text}; told again when it has stayed the same for {wording.span(SETTLES_AFTER)}"
 
 
 def _course(events: Sequence[Event], timezone: tzinfo) -> str:

@@ -15,6 +15,7 @@ MAX_DECIMALS = 4
 SUPPRESSIONS = {
     Suppression.SILENCED: "silenced",
     Suppression.INHIBITED: "not sent, another alert tells it",
+    Suppression.FLAPPING: "not sent while it came and went",
     Suppression.QUIET: "held during quiet hours",
     Suppression.LIMITED: "held, the channel had its fill for this hour",
 }

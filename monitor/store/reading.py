@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
@@ -44,10 +44,25 @@ def snapshot(connection: Connection) -> Snapshot:
         events=tuple(events_by_id(connection, told)),
         silences=tuple(_silences_not_ended(connection)),
         acks=tuple(_acks_of_open_alerts(connection)),
+        recent=tuple(_recent_events(connection)),
         last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
         last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,
         last_notification_id=connection.scalar(select(func.max(schema.notifications.c.id))) or 0,
     )
+
+
+RECENT = timedelta(hours=2)
+"""What may still count as flapping, with room for a clock that was set."""
+
+
+def _recent_events(connection: Connection) -> list[Event]:
+    """The changes of the alerts that opened last, as far as they lie close together."""
+    table = schema.alerts
+    newest = connection.scalar(select(func.max(table.c.opened_at)))
+    if newest is None:
+        return []
+    recent = select(table.c.id).where(table.c.opened_at >= newest - RECENT)
+    return events(connection, connection.scalars(recent).all())
 
 
 def keys(connection: Connection) -> list[StoredKey]:

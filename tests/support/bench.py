@@ -117,6 +117,7 @@ class Bench:
             ),
             runs=tuple(run for run in runs if run),
             alerts=tuple(world.alerts.values()),
+            recent=tuple({e.id: e for e in (*self.snapshot.recent, *self.events)}.values()),
             last_alert_id=max((e.alert_id for e in self.events), default=0),
             last_event_id=max((e.id for e in self.events), default=0),
             last_notification_id=max(self.notifications, default=0),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from support.bench import Channel, watched
 
 from monitor.announcer import Announcer, TellingPolicy
+from monitor.core.flapping import SETTLES_AFTER
 from monitor.core.model import (
     NETWORK,
     Alert,
@@ -31,6 +32,8 @@ from monitor.core.model import (
     Reason,
     Severity,
     Subject,
+    Suppression,
+    Why,
 )
 from monitor.pipeline import Pipeline
 from monitor.store import open_store
@@ -96,6 +99,10 @@ class Life:
         self.refused = {k for k, live in self.world.keys.items() if live.state.refused_since}
         self.unwritten: list[Changes] = []
         self.ledgers = {(e.subject_id, e.meter): e.state for e in snapshot.ledgers}
+        ids = [a.id for a in self.store.alerts(limit=10_000)]
+        self.last: dict[tuple[str, str, str], Event] = {}
+        self.believed: dict[tuple[str, str, str], Event] = {}
+        self.believe(self.store.events(ids))
         assert not self.take(self.pipeline.start(self.now)), "a start alone tells nothing"
 
     def take(self, changes: Changes) -> list[Event]:
@@ -103,7 +110,16 @@ class Life:
         queued = {i for n in changes.notifications for i in n.event_ids}
         assert told <= queued, "what is told is enqueued in the same unit of work"
         self.unwritten.append(changes)
+        self.believe(changes.events)
         return changes.events
+
+    def believe(self, events: list[Event]) -> None:
+        """What happened last to each alert, and what whoever reads all messages takes it for."""
+        for event in events:
+            slot = (event.subject.id, event.meter, event.rule)
+            self.last[slot] = event
+            if event.told or event.why is Why.UNWATCHED:
+                self.believed[slot] = event
 
     def write(self) -> None:
         self.store.write(self.unwritten)
@@ -168,6 +184,8 @@ class Life:
 
     def sweep(self) -> None:
         events = self.take(self.pipeline.sweep(self.now))
+        check_beliefs(self)
+        events = [e for e in events if e.why is not Why.SETTLED]
         assert {e.rule for e in events} <= {"silent"}
         for event in events:
             if event.change is Change.FIRED:
@@ -203,6 +221,17 @@ class Life:
             and (over is None or self.steady - over >= long)
             and key not in self.refused
         )
+
+
+def check_beliefs(life: Life) -> None:
+    """Nothing is open, or worse, without that somebody was told; what is over is known in time."""
+    for slot, alert in life.world.alerts.items():
+        assert life.believed[slot].change is not Change.RESOLVED
+        assert life.believed[slot].severity.rank >= alert.severity.rank
+    for slot, known in life.believed.items():
+        if known.change not in (Change.RESOLVED, Change.OCCURRED):
+            flaps = timedelta(0) <= life.now - life.last[slot].at < SETTLES_AFTER
+            assert slot in life.world.alerts or flaps
 
 
 def concerns(subject: Subject, key: WatchedKey) -> bool:
@@ -266,12 +295,16 @@ def check_store(store: Store) -> None:
     told = {e.id for e in events if e.told}
     assert set(queued.get("ops", [])) == told
     assert set(queued.get("mail", [])) <= told
+    held = store.suppressed([e.id for e in events])
+    assert {s.reason for s in held} <= {Suppression.FLAPPING}
+    spared = {s.event_id for s in held}
     for alert in alerts:
-        check_episode([e for e in events if e.alert_id == alert.id], alert.resolved_at is None)
+        own = [e for e in events if e.alert_id == alert.id]
+        check_episode(own, spared, is_open=alert.resolved_at is None)
 
 
-def check_episode(events: list[Event], is_open: bool) -> None:  # noqa: FBT001 - said by its name
-    changes = [e.change for e in events]
+def check_episode(events: list[Event], spared: set[int], *, is_open: bool) -> None:
+    changes = [e.change for e in events if e.change is not Change.REMINDED]
     if changes[0] is Change.OCCURRED:
         assert changes == [Change.OCCURRED]
         assert not is_open
@@ -281,7 +314,8 @@ def check_episode(events: list[Event], is_open: bool) -> None:  # noqa: FBT001 -
     assert (Change.RESOLVED in changes) is (not is_open)
     assert Change.RESOLVED not in changes[:-1]
     for event in events:
-        assert event.told is (event.change is not Change.EASED)
+        assert event.told or event.change is Change.EASED or event.id in spared
+        assert not (event.told and event.id in spared) or event.why is Why.SETTLED
 
 
 # -- lives ----------------------------------------------------------------------------------------
@@ -384,7 +418,24 @@ SLID_BACK: list[Step] = [
 ]
 
 
+FLAPPING: list[Step] = [
+    *[("use", "c", 4500), ("poll", "c", 0), ("use", "c", -4500), ("poll", "c", 0)] * 3,
+    ("sleep", "", 5),
+    ("use", "c", 4950),
+    ("poll", "c", 0),
+    ("write", "", 0),
+    ("use", "c", -4950),
+    ("poll", "c", 0),
+    ("kill", "", 0),
+    ("poll", "c", 0),
+    ("sleep", "", 20),
+    ("poll", "", 0),
+    ("sleep", "", 20),
+]
+
+
 @given(st.lists(steps, max_size=40))
+@example(FLAPPING)
 @example(OUTAGE)
 @example(SLID_BACK)
 @example(SET_BACK_AFTER_AN_OUTAGE)

@@ -10,12 +10,13 @@ from decimal import Decimal
 import pytest
 from support import recorded
 
-from monitor.core.model import NotificationState, Severity
+from monitor.core.model import Change, NotificationState, Severity
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 
 OpenStore = Callable[..., Store]
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 PENDING, DEAD, DELIVERED = (
     NotificationState.PENDING,
@@ -52,6 +53,7 @@ def test_what_was_written_is_there_after_opening_again(url: str, open_at: OpenSt
         alerts=tuple(changes.alerts),
         notifications=tuple(changes.notifications),
         events=tuple(changes.events),
+        recent=tuple(changes.events),
         last_alert_id=3,
         last_event_id=7,
         last_notification_id=9,
@@ -80,6 +82,20 @@ def test_a_load_has_only_what_is_still_open_and_yet_all_numbers_given_out(store:
     assert [event.id for event in snapshot.events] == [1, 2]
     numbers = snapshot.last_alert_id, snapshot.last_event_id, snapshot.last_notification_id
     assert numbers == (2, 3, 3)
+
+
+def test_a_load_has_what_happened_to_the_alerts_that_opened_last(store: Store) -> None:
+    ages = {1: 3 * HOUR, 2: HOUR, 3: timedelta(0)}
+    ended = recorded.event(4, 2, change=Change.RESOLVED)
+    store.write(
+        [
+            Changes(
+                alerts=[recorded.alert(i, recorded.NOW - age) for i, age in ages.items()],
+                events=[*(recorded.event(i, i) for i in ages), ended],
+            )
+        ]
+    )
+    assert [event.id for event in store.load().recent] == [2, 3, 4]
 
 
 def test_a_run_of_equal_balances_is_one_row_that_grows(store: Store) -> None:

@@ -287,6 +287,9 @@ class Model:
         by_time = sorted(rest["samples"].values(), key=lambda sample: sample.at)
         newest = {(sample.key, sample.meter): sample for sample in by_time}
         failing = sorted(rest["outages"].values(), key=lambda outage: outage.at)
+        opened = {a.id: a.opened_at for a in rest["alerts"].values()}
+        since = max(opened.values()) - timedelta(hours=2) if opened else None
+        recent = {i for i, at in opened.items() if since is not None and at >= since}
         return _ordered(
             Snapshot(
                 keys=tuple(self.keys.values()),
@@ -296,6 +299,7 @@ class Model:
                 alerts=tuple(a for a in rest["alerts"].values() if a.resolved_at is None),
                 notifications=tuple(pending),
                 events=tuple(e for e in rest["events"].values() if e.id in told),
+                recent=tuple(e for e in rest["events"].values() if e.alert_id in recent),
                 last_alert_id=max(rest["alerts"], default=0),
                 last_event_id=max(rest["events"], default=0),
                 last_notification_id=max(rest["notifications"], default=0),
@@ -308,7 +312,7 @@ def _ordered(snapshot: Snapshot) -> Snapshot:
     keys = [replace(k, meters=tuple(sorted(k.meters, key=str))) for k in snapshot.keys]
     parts: dict[str, Any] = {
         name: tuple(sorted(getattr(snapshot, name), key=str))
-        for name in ("ledgers", "runs", "outages", "alerts", "notifications", "events")
+        for name in ("ledgers", "runs", "outages", "alerts", "notifications", "events", "recent")
     }
     return replace(snapshot, keys=tuple(sorted(keys, key=str)), **parts)
 

@@ -302,7 +302,10 @@ FACTS = {
     "what was paid in": (paid(), ("Paid in", "+10,000 credits")),
     "an alert that flaps says how often it fired": (
         low(fired=5),
-        ("Flapping", "fired 5 times within 1 h"),
+        (
+            "Flapping",
+            "fired 5 times within 1 h; told again when it has stayed the same for 15 min",
+        ),
     ),
     "a reminder says since when, not when it was sent": (
         reminded(low()),
