@@ -87,14 +87,14 @@ def run(scenario: Scenario) -> Result:
     """Run one scenario."""
     result = Result(scenario)
     with scratch() as folder, provider(delay=scenario.delay) as endpoint:
-        web = _free_port()
+        web = free_port()
         config = folder / "config.yaml"
         config.write_text(_configuration(scenario, endpoint.port, web, folder), encoding="utf-8")
         config.chmod(0o600)
         command = [sys.executable, "-m", "monitor", "--config", str(config), "run"]
         began = time.monotonic()
         with on_measured_core(command, folder) as process:
-            ready = _wait_until_ready(web, folder)
+            ready = wait_until_ready(web, folder)
             marks = _measure(result, process.pid, endpoint, ready, web)
             notes = endpoint.report()
         result.ready = ready - began
@@ -127,7 +127,8 @@ def _configuration(scenario: Scenario, port: int, web: int, folder: Path) -> str
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -140,7 +141,7 @@ def _get(url: str) -> bytes:
     return body
 
 
-def _wait_until_ready(web: int, folder: Path) -> float:
+def wait_until_ready(web: int, folder: Path) -> float:
     """The moment at which the daemon first answers on its port, to a few milliseconds."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

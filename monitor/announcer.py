@@ -23,10 +23,10 @@ from monitor.core.model import (
     Suppression,
     Why,
 )
-from monitor.core.routing import Concern
+from monitor.core.routing import Concern, is_silenced
 from monitor.core.rules.base import Verdict
 from monitor.store.base import Changes, Snapshot
-from monitor.world import World
+from monitor.world import World, concern_of
 
 log = logging.getLogger(__name__)
 
@@ -257,11 +257,8 @@ class Announcer:
     def _is_silenced(self, alert: Alert | Event, now: datetime) -> bool:
         if not self._world.silences:
             return False
-        keys = self._keys(alert.subject, alert.facts)
-        return any(
-            silence.active(now) and silence.matches(alert.subject, alert.rule, keys)
-            for silence in self._world.silences
-        )
+        concern = self._concern(alert)
+        return any(s.active(now) and is_silenced(concern, s) for s in self._world.silences)
 
     def _repeat(self, waiting: Sequence[Alert], now: datetime, changes: Changes) -> None:
         """Reminders that are due; those due soon come along, so that it is one message."""
@@ -402,20 +399,10 @@ class Announcer:
         )
 
     def _concern(self, event: Event | Alert) -> Concern:
-        """What the event is about, for the channels' filters."""
+        """What the event is about, for filters and silences."""
         names = self._keys(event.subject, event.facts)
         keys = [k.watched for n in names if (k := self._world.keys.get(n))]
-        subject = event.subject
-        wider = not subject.key and not subject.account
-        return Concern(
-            rule=event.rule,
-            provider=subject.provider,
-            account=subject.account,
-            other_providers=tuple({k.provider for k in keys}) if wider else (),
-            other_accounts=tuple({k.account for k in keys}) if wider else (),
-            keys=tuple(names),
-            tags=tuple(sorted({tag for k in keys for tag in k.tags})),
-        )
+        return concern_of(event.subject, event.rule, keys, names)
 
     def _keys(self, subject: Subject, facts: Facts) -> Sequence[str]:
         """The names of the keys that an alert speaks for."""

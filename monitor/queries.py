@@ -29,6 +29,7 @@ from monitor.core.model import (
     Subject,
 )
 from monitor.pipeline import SAVE_EVERY
+from monitor.silencing import Silencing
 from monitor.store.base import Store, StoredConfiguration, StoredKey, StoredLedger
 from monitor.world import STALE_AFTER_INTERVALS, WatchedKey
 
@@ -100,8 +101,9 @@ class Overview:
 
     ``polling`` tells whether a key was polled lately: False means that no daemon seems to run.
     ``pending`` and ``dead`` count notifications that are not delivered yet, and never will be;
-    ``acks`` are those of the open alerts, ``silences`` those that hold now; ``configuration`` is
-    what the daemon read, as far as that is recorded.
+    ``acks`` are those of the open alerts, ``silences`` those that hold now, ``silenced`` by the
+    id of an open alert the id of the silence that keeps it quiet; ``configuration`` is what the
+    daemon read, as far as that is recorded.
     """
 
     at: datetime
@@ -111,6 +113,7 @@ class Overview:
     open_alerts: tuple[Alert, ...]
     acks: tuple[Ack, ...]
     silences: tuple[Silence, ...]
+    silenced: Mapping[int, int]
     pending: int
     dead: int
     configuration: StoredConfiguration | None = None
@@ -201,9 +204,17 @@ def assemble(
         open_alerts=tuple(present.open_alerts),
         acks=tuple(present.acks),
         silences=tuple(present.silences),
+        silenced=silenced(present, watched, now),
         pending=notifications[NotificationState.PENDING],
         dead=notifications[NotificationState.DEAD],
     )
+
+
+def silenced(present: Present, watched: Iterable[WatchedKey], now: datetime) -> Mapping[int, int]:
+    """By open alert, the silence that keeps it quiet; *watched* are all keys there are."""
+    silencing = Silencing(present.silences, watched, now)
+    found = ((alert.id, silencing.of(alert)) for alert in present.open_alerts)
+    return {number: silence.id for number, silence in found if silence is not None}
 
 
 ASSUMED_INTERVAL = timedelta(minutes=5)

@@ -6,7 +6,7 @@ Every function raises :class:`~monitor.store.base.StoreError` when the store doe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.core.model import (
     Ack,
@@ -15,8 +15,10 @@ from monitor.core.model import (
     Event,
     Notification,
     NotificationState,
+    Silence,
     Suppressed,
 )
+from monitor.silencing import NO_SILENCES, Silencing
 from monitor.store.base import Store
 
 
@@ -32,12 +34,13 @@ class DeliveryRecord:
 class AlertRecord:
     """One alert with all its changes and with the notifications that told them.
 
-    ``ack`` is who has taken it on, None if nobody has; ``suppressed`` which channels were not told
-    of which change, or later than others, and why.
+    ``ack`` is who has taken it on, None if nobody has; ``silence`` what keeps it quiet now;
+    ``suppressed`` which channels were not told of which change, or later than others, and why.
     """
 
     alert: Alert
     ack: Ack | None
+    silence: Silence | None
     events: tuple[Event, ...]
     deliveries: tuple[DeliveryRecord, ...]
     suppressed: tuple[Suppressed, ...]
@@ -52,7 +55,13 @@ class NotificationRecord:
     attempts: tuple[Attempt, ...]
 
 
-def alerts(store: Store, *, only_open: bool = False, limit: int = 100) -> tuple[AlertRecord, ...]:
+def alerts(
+    store: Store,
+    *,
+    only_open: bool = False,
+    limit: int = 100,
+    silencing: Silencing = NO_SILENCES,
+) -> tuple[AlertRecord, ...]:
     """The newest alerts, newest first, each with its changes, deliveries and suppressions."""
     found = store.alerts(only_open=only_open, limit=limit)
     alert_ids = [alert.id for alert in found]
@@ -62,7 +71,11 @@ def alerts(store: Store, *, only_open: bool = False, limit: int = 100) -> tuple[
     acks = {ack.alert_id: ack for ack in store.acks(alert_ids)}
     suppressed = store.suppressed(event_ids)
     return tuple(
-        _alert_record(alert, acks.get(alert.id), events, deliveries, suppressed) for alert in found
+        replace(
+            _alert_record(alert, acks.get(alert.id), events, deliveries, suppressed),
+            silence=silencing.of(alert),
+        )
+        for alert in found
     )
 
 
@@ -78,6 +91,7 @@ def _alert_record(
     return AlertRecord(
         alert=alert,
         ack=ack,
+        silence=None,
         events=own,
         deliveries=tuple(d for d in deliveries if not ids.isdisjoint(d.notification.event_ids)),
         suppressed=tuple(s for s in suppressed if s.event_id in ids),

@@ -13,9 +13,9 @@ from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
 from monitor.core.model import NETWORK, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
-from monitor.core.routing import Concern, Filters
+from monitor.core.routing import Filters
 from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
-from monitor.world import WatchedKey
+from monitor.world import WatchedKey, concern_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +141,6 @@ def messages(
 
 def _is_told_of(recipient: Recipient, key: WatchedKey) -> bool:
     """Whether it may hear of *key* at all, whichever the rule and severity."""
-    subject = key.subject
-    concern = Concern(
-        rule="",
-        provider=subject.provider,
-        account=subject.account,
-        keys=(key.name,),
-        tags=tuple(key.tags),
-    )
+    concern = concern_of(key.subject, "", [key])
     filters = replace(recipient.filters, rules=("*",))
     return any(not filters.why_not(severity, concern) for severity in filters.severities)

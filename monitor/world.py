@@ -22,6 +22,7 @@ from monitor.core.model import (
     Silence,
     Subject,
 )
+from monitor.core.routing import Concern
 from monitor.core.rules import Rules
 from monitor.providers import KeySettings
 from monitor.store.base import Snapshot
@@ -152,6 +153,26 @@ def watched_key(key: KeySettings) -> WatchedKey:
         interval=key.interval,
         rules=key.rules,
         top_up_url=key.top_up_url,
+    )
+
+
+def concern_of(
+    subject: Subject, rule: str, keys: Sequence[WatchedKey], names: Sequence[str] = ()
+) -> Concern:
+    """What an alert of *rule* about *subject* is about, where it speaks for *keys*.
+
+    *names* are those of the keys if some are no longer watched.
+    """
+    wider = not subject.key and not subject.account
+    return Concern(
+        rule=rule,
+        provider=subject.provider,
+        account=subject.account,
+        other_providers=tuple(sorted({k.provider for k in keys})) if wider else (),
+        other_accounts=tuple(sorted({k.account for k in keys})) if wider else (),
+        sites=tuple(sorted({k.origin or k.provider for k in keys})),
+        keys=tuple(names) or tuple(k.name for k in keys),
+        tags=tuple(sorted({tag for k in keys for tag in k.tags})),
     )
 
 

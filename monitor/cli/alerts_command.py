@@ -14,6 +14,8 @@ from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.records import AlertRecord
+from monitor.silencing import Silencing
+from monitor.world import watched_key
 
 EPILOG = """\b
 Examples:
@@ -31,10 +33,11 @@ def command(only_open: bool, limit: int, output_format: str) -> None:  # noqa: F
 
     Tells who acknowledged them, and which channels were not told of what, and why.
     """
-    now = datetime.now(UTC)
-    with reading_store(settings_to_read()) as store:
-        found = records.alerts(store, only_open=only_open, limit=limit)
+    now, settings = datetime.now(UTC), settings_to_read()
+    with reading_store(settings) as store:
         silences = store.silences(active_at=now)
+        silencing = Silencing(silences, map(watched_key, settings.keys), now)
+        found = records.alerts(store, only_open=only_open, limit=limit, silencing=silencing)
     if output_format == "json":
         output.print_json(found)
         return
@@ -58,6 +61,7 @@ def table(records: tuple[AlertRecord, ...], now: datetime) -> output.Table:
             "opened",
             "lasted",
             "acknowledged",
+            "silenced",
             "deliveries",
         ),
         right=frozenset({"id"}),
@@ -73,6 +77,7 @@ def table(records: tuple[AlertRecord, ...], now: datetime) -> output.Table:
             output.time(alert.opened_at),
             wording.span((alert.resolved_at or now) - alert.opened_at),
             output.acknowledged(record.ack, now),
+            output.silenced(record.silence, now),
             "; ".join([*_deliveries(record), *_suppressions(record)]) or "told to no channel",
             tone="faint" if alert.resolved_at else str(alert.severity),
         )

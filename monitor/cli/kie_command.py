@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,11 @@ async def _print_links(
     results = []
     try:
         links = make_links(key, http, options, Quiet())
-        async for made in make_all(urls, links, parallel=options.parallel):
-            results.append(made)
-            if options.output_format == "text":
-                _print_link(made)
+        async with aclosing(make_all(urls, links, parallel=options.parallel)) as coming:
+            async for made in coming:
+                results.append(made)
+                if options.output_format == "text":
+                    _print_link(made)
     finally:
         await http.aclose()
     if options.output_format == "json":

@@ -61,7 +61,7 @@ class Bars:
         self._done = 0
         self._failed = 0
         self._tasks: dict[str, TaskID] = {}
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, int | None] = {}
         self._here: dict[str, int] = {}
         self._all = progress.add_task(self._title(), total=None)
 
@@ -72,8 +72,8 @@ class Bars:
         )
         self._progress.advance(self._all, offset - self._here.get(url, 0))
         self._here[url] = offset
-        self._sizes[url] = size or 0
-        self._progress.update(self._all, total=sum(self._sizes.values()) or None)
+        self._sizes[url] = size
+        self._tell_all()
 
     def advanced(self, url: str, count: int) -> None:
         """*count* more bytes are written."""
@@ -83,7 +83,9 @@ class Bars:
 
     def waiting(self, url: str, detail: str) -> None:
         """The file waits for its next attempt."""
-        self._progress.update(self._task(url), description=escape(_cut(f"… {detail}")))
+        words = f"… {detail}"
+        text = words if len(words) <= _NAME_WIDTH else f"{words[: _NAME_WIDTH - 1]}…"
+        self._progress.update(self._task(url), description=escape(text))
 
     def finished(self, url: str, outcome: FileOutcome) -> None:
         """The file is done with: its bar goes away."""
@@ -91,7 +93,14 @@ class Bars:
         self._failed += outcome.state is State.FAILED
         if (task := self._tasks.pop(url, None)) is not None:
             self._progress.remove_task(task)
-        self._progress.update(self._all, description=self._title())
+        self._sizes[url] = self._here.get(url, 0)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """The bar of all, which has an end only once the size of every file is known."""
+        known = len(self._sizes) == self._total and None not in self._sizes.values()
+        total = sum(size or 0 for size in self._sizes.values()) if known else None
+        self._progress.update(self._all, description=self._title(), total=total)
 
     def _task(self, url: str) -> TaskID:
         if url not in self._tasks:

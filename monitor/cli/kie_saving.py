@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def save(
 def _run(
     urls: Sequence[str], key: KieKey, http: HttpClient, folder: Folder, options: Options
 ) -> tuple[Run, bool]:
-    """The run at its end, and whether Ctrl-C brought it about."""
+    """The run at its end, and whether Ctrl-C or SIGTERM brought it about."""
     with shown_progress(len(urls)) as listener:
         transfer = Transfer(
             http=http,
@@ -84,12 +85,16 @@ def _run(
         run = Run(urls, folder, transfer, options.parallel)
         try:
             asyncio.run(_saved(run, http))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             return run, True
     return run, False
 
 
 async def _saved(run: Run, http: HttpClient) -> None:
+    """The whole run; SIGTERM ends it as Ctrl-C does."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         await run.save_all()
     finally:
@@ -115,32 +120,34 @@ def _exit_code(outcomes: Sequence[FileOutcome], *, interrupted: bool) -> Exit:
 
 
 def _print_text(directory: Path, outcomes: Sequence[FileOutcome]) -> None:
-    told = [outcome for outcome in outcomes if outcome.state is not State.SKIPPED]
-    table = output.Table(("file", "size", "state", "because"), right=frozenset({"size"}))
-    for each in told:
-        table.add(
-            each.name or each.url,
-            output.NOTHING if each.size is None else decimal(each.size),
-            each.state,
-            _because(each),
-            tone="" if each.state is State.SAVED else "critical",
-        )
-    output.print_blocks(*([table] if told else []), _summary(directory, outcomes))
+    """What was saved, then the failures on standard error, then all in one line."""
+    table = output.Table(("file", "size", "verified by"), right=frozenset({"size"}))
+    for each in outcomes:
+        if each.state is State.SAVED:
+            table.add(each.name, decimal(each.size or 0), each.verified or output.NOTHING)
+    if table.rows:
+        output.print_blocks(table)
+    for each in outcomes:
+        if each.state is State.FAILED:
+            click.echo(
+                f"{each.url}: {output.printable(each.detail)}{_kept(each.partial)}", err=True
+            )
+    click.echo(_summary(directory, outcomes))
 
 
-def _because(outcome: FileOutcome) -> str:
-    kept = f"; {decimal(outcome.partial)} kept" if outcome.partial else ""
-    return f"{outcome.detail}{kept}" or output.NOTHING
+def _kept(size: int) -> str:
+    return f" ({decimal(size)} kept)" if size else ""
 
 
 def _summary(directory: Path, outcomes: Sequence[FileOutcome]) -> str:
     states = Counter(outcome.state for outcome in outcomes)
     saved = sum(o.size or 0 for o in outcomes if o.state is State.SAVED)
+    begun = sum(o.partial for o in outcomes if o.state is State.STOPPED)
     parts = (
         (State.SAVED, f"saved ({decimal(saved)})"),
         (State.SKIPPED, "there already"),
         (State.FAILED, "failed"),
-        (State.STOPPED, "not done"),
+        (State.STOPPED, f"not done{_kept(begun)}"),
     )
     told = ", ".join(f"{states[state]} {words}" for state, words in parts if states[state])
     return f"{wording.count(len(outcomes), 'file')}: {told}; in {directory}"

@@ -145,6 +145,7 @@ _TONES = {
     NotificationState.PENDING: "warning",
     NotificationState.DELIVERED: "",
     NotificationState.DEAD: "critical",
+    NotificationState.DROPPED: "faint",
 }
 
 

@@ -15,7 +15,7 @@ import click
 
 from monitor.core import wording
 from monitor.core.advice import reason_text
-from monitor.core.model import Ack, Reason
+from monitor.core.model import Ack, Reason, Silence
 from monitor.jsonable import to_json
 from monitor.queries import STATE_OK, STATE_UNKNOWN
 
@@ -173,6 +173,14 @@ def acknowledged(ack: Ack | None, now: datetime) -> str:
         return NOTHING
     reason = f": {ack.reason}" if ack.reason else ""
     return f"{ack.by or 'somebody'}, {ago(ack.at, now)}{reason}"
+
+
+def silenced(silence: Silence | None, now: datetime) -> str:
+    """By whom an alert is kept quiet, for how long and why: ``4 h left, anna: top-up ordered``."""
+    if silence is None:
+        return NOTHING
+    by = f", {silence.by}" if silence.by else ""
+    return f"{wording.span(silence.until - now)} left{by}: {silence.reason}"
 
 
 def state(word: str, detail: str = "") -> str:

@@ -15,10 +15,10 @@ from monitor.cli.options import format_option
 from monitor.cli.sources import configured_channels, known_silences, settings_to_read
 from monitor.config import ChannelSettings, Settings
 from monitor.core.model import Severity, Silence
-from monitor.core.routing import Concern
+from monitor.core.routing import is_silenced
 from monitor.core.rules import Rejected, Rules, Silent
 from monitor.providers import KeySettings
-from monitor.world import watched_key
+from monitor.world import concern_of, watched_key
 
 ABOUT_THE_KEY = frozenset({Rejected.name, Silent.name})
 """Rules that speak of the key itself; all others speak of the balance, the account's if any."""
@@ -86,20 +86,14 @@ def _routing(
         raise CommandError(f"Rule {rule} is off for key {key.name}: it raises no alert.")
     watched = watched_key(key)
     subject = watched.subject if rule in ABOUT_THE_KEY else watched.balance_subject
-    keys = [key]
+    keys = [watched]
     if not subject.key:
-        keys = [k for k in settings.keys if watched_key(k).balance_subject.id == subject.id]
-    names = tuple(each.name for each in keys)
-    concern = Concern(
-        rule=rule,
-        provider=subject.provider,
-        account=subject.account,
-        keys=names,
-        tags=tuple(sorted({tag for each in keys for tag in each.tags})),
-    )
+        everyone = (watched_key(k) for k in settings.keys)
+        keys = [k for k in everyone if k.balance_subject.id == subject.id]
+    concern = concern_of(subject, rule, keys)
     refusals = {channel.name: channel.why_not(severity, concern) for channel in channels}
     return Routing(
-        keys=names,
+        keys=concern.keys,
         rule=rule,
         severity=severity,
         channels=tuple(
@@ -109,7 +103,7 @@ def _routing(
         silences=tuple(
             silence
             for silence in known_silences(settings, datetime.now(UTC))
-            if silence.matches(subject, rule, names)
+            if is_silenced(concern, silence)
         ),
     )
 

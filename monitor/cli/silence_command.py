@@ -18,9 +18,10 @@ from monitor.cli.sources import reading_store, settings_to_read, writing_store
 from monitor.config import Settings
 from monitor.core import wording
 from monitor.core.model import Silence
+from monitor.core.routing import is_silenced
 from monitor.core.rules import Rules
 from monitor.store.base import Store
-from monitor.world import watched_key
+from monitor.world import concern_of, watched_key
 
 NAMES_WIDTH = 400
 """Characters of key names that are listed after adding a silence."""
@@ -45,8 +46,8 @@ def command() -> None:
     "      --until 2026-05-01T18:00Z --reason 'maintenance announced'"
 )
 @click.option("--key", metavar="PATTERN", help="Keys of this name; * and ? as in file names.")
-@click.option("--account", metavar="PATTERN", help="Accounts of this name.")
-@click.option("--provider", metavar="PATTERN", help="Providers of this name.")
+@click.option("--account", metavar="PATTERN", help="Keys of accounts of this name.")
+@click.option("--provider", metavar="PATTERN", help="Providers, or their sites, of this name.")
 @click.option("--rule", metavar="PATTERN", help="Alerts of this rule, such as low_balance.")
 @click.option("--for", "length", type=DurationType(), help="For so long, such as 30m, 4h or 2d.")
 @click.option(
@@ -128,7 +129,7 @@ def _matching(settings: Settings, silence: Silence) -> list[str]:
     """The configured keys whose own alerts it silences, whatever the rule."""
     any_rule = replace(silence, rules="*")
     watched = (watched_key(key) for key in settings.keys)
-    return [key.name for key in watched if any_rule.matches(key.subject, "", [key.name])]
+    return [k.name for k in watched if is_silenced(concern_of(k.subject, "", [k]), any_rule)]
 
 
 def _tell(silence: Silence, names: Sequence[str], now: datetime) -> None:

@@ -140,14 +140,20 @@ def _tone(key: KeyOverview, meter: MeterOverview | None) -> str:
 
 def _alerts(overview: Overview) -> output.Table:
     table = output.Table(
-        ("id", "severity", "about", "rule", "open for", "acknowledged"), right=frozenset({"id"})
+        ("id", "severity", "about", "rule", "open for", "acknowledged", "silenced"),
+        right=frozenset({"id"}),
     )
     acks = {ack.alert_id: ack for ack in overview.acks}
+    silences = {silence.id: silence for silence in overview.silences}
     for alert in overview.open_alerts:
         lasted = wording.span(overview.at - alert.opened_at)
-        ack = output.acknowledged(acks.get(alert.id), overview.at)
+        taken_on = output.acknowledged(acks.get(alert.id), overview.at)
+        silence = silences.get(overview.silenced.get(alert.id, 0))
+        quiet = output.silenced(silence, overview.at)
         tone = str(alert.severity)
-        table.add(str(alert.id), tone, alert.subject.label, alert.rule, lasted, ack, tone=tone)
+        table.add(
+            str(alert.id), tone, alert.subject.label, alert.rule, lasted, taken_on, quiet, tone=tone
+        )
     return table
 
 

@@ -6,7 +6,7 @@ Problems are noted at the path in the file; positions in ``keys`` and ``channels
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
@@ -160,11 +160,36 @@ def told_to_nobody(settings: Settings, findings: Findings) -> None:
     if not settings.channels:
         findings.warning((), "no channels: alerts are recorded and shown, but sent to nobody")
         return
+    found: defaultdict[tuple[Severity, ...], list[int]] = defaultdict(list)
     for position, key in enumerate(settings.keys):
-        unheard = [s for s in Severity if not _is_heard(settings.channels, key, s)]
+        unheard = tuple(s for s in Severity if not _is_heard(settings.channels, key, s))
         if unheard:
-            words = f"{' and '.join(unheard)} " if len(unheard) < len(Severity) else ""
+            found[unheard].append(position)
+    for severities, positions in found.items():
+        _warn_of_unheard(settings, severities, positions, findings)
+
+
+UNHEARD_EACH = 3
+"""So many keys of which nobody would hear are told one by one, each at its line."""
+
+
+def _warn_of_unheard(
+    settings: Settings,
+    severities: Sequence[Severity],
+    positions: Sequence[int],
+    findings: Findings,
+) -> None:
+    words = f"{' and '.join(severities)} " if len(severities) < len(Severity) else ""
+    if len(positions) <= UNHEARD_EACH:
+        for position in positions:
             findings.warning(("keys", position), f"no channel takes {words}alerts about this key")
+        return
+    examples = ", ".join(settings.keys[position].name for position in positions[:UNHEARD_EACH])
+    findings.warning(
+        ("channels",),
+        f"no channel takes {words}alerts about {len(positions)} of {len(settings.keys)} keys,"
+        f" such as {examples}",
+    )
 
 
 def report(settings: Settings, findings: Findings) -> None:
@@ -192,6 +217,7 @@ def _is_heard(channels: Iterable[ChannelSettings], key: KeySettings, severity: S
             rule=rule,
             provider=key.provider,
             account=key.account or "",
+            sites=(key.origin or key.provider,),
             keys=(key.name,),
             tags=key.tags,
         )

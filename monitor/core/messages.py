@@ -140,7 +140,7 @@ def recall(text: str, now: datetime, late: Lateness | None, timezone: tzinfo = U
     return replace(message, notes=(*message.notes, *_lateness_note(late, now, timezone)))
 
 
-def came_and_went(events: Iterable[Event]) -> frozenset[int]:
+def came_and_went(events: Sequence[Event]) -> frozenset[int]:
     """The alerts that fired and were resolved within *events*: of them, nothing is left to do.
 
     What is told of nothing else need not be sent once its time has passed.
@@ -149,7 +149,21 @@ def came_and_went(events: Iterable[Event]) -> frozenset[int]:
     for event in events:
         changes.setdefault(event.alert_id, set()).add(event.change)
     passing = {Change.FIRED, Change.RESOLVED}
-    return frozenset(alert for alert, found in changes.items() if passing <= found)
+    gone = frozenset(alert for alert, found in changes.items() if passing <= found)
+    return gone | _gone_while_flapping(e for e in events if e.alert_id not in gone)
+
+
+def _gone_while_flapping(events: Iterable[Event]) -> frozenset[int]:
+    """The alerts of slots that began to flap and settled: the end is that of another alert."""
+    slots: dict[tuple[str, str, str], list[Event]] = {}
+    for event in sorted(events, key=lambda e: e.id):
+        slots.setdefault((event.subject.id, event.meter, event.rule), []).append(event)
+    passed = [
+        own
+        for own in slots.values()
+        if own[0].change is Change.FIRED and own[-1].change is Change.RESOLVED
+    ]
+    return frozenset(event.alert_id for own in passed for event in own)
 
 
 def _acknowledgeable(events: Sequence[Event]) -> tuple[int, ...]:

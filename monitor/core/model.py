@@ -6,12 +6,11 @@ broken answer cannot become a balance anywhere further down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 DEFAULT_METER = "balance"
 """Name of the meter of a key that has only one."""
@@ -286,6 +285,7 @@ class Suppression(StrEnum):
     INHIBITED = "inhibited"  # another alert tells the same story
     FLAPPING = "flapping"  # it comes and goes; told when it has settled
     QUIET = "quiet"  # held until the channel's quiet hours end
+    PASSED = "passed"  # over before what was held back could be told
     LIMITED = "limited"  # the channel had its fill for this hour
 
 
@@ -423,25 +423,14 @@ class Silence:
         """
         return self.ended_at is None and now < self.until
 
-    def matches(self, subject: Subject, rule: str, key_names: Sequence[str]) -> bool:
-        """Whether an alert of *rule* about *subject*, which concerns these keys, is silenced.
-
-        An alert that speaks for several keys is silenced only if all of them are.
-        """
-        return (
-            fnmatchcase(rule, self.rules)
-            and fnmatchcase(subject.provider, self.providers)
-            and fnmatchcase(subject.account, self.accounts)
-            and all(fnmatchcase(name, self.keys) for name in key_names or [subject.key])
-        )
-
 
 class NotificationState(StrEnum):
-    """Where a notification is in the outbox."""
+    """Where a notification is in the outbox; what is ``dropped`` was over before its time."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from monitor.core.model import Severity
+from monitor.core.model import Severity, Silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,8 @@ class Concern:
     """What an event is about: a rule, and the keys, tags, account and provider it speaks for.
 
     ``other_providers`` and ``other_accounts`` are those of its keys, where it is about something
-    wider: the outage of a site, or of the network, concerns each of them.
+    wider: the outage of a site, or of the network, concerns each of them.  ``sites`` are where its
+    keys are asked, which may be called otherwise than their providers.
     """
 
     rule: str
@@ -24,6 +25,7 @@ class Concern:
     account: str = ""
     other_providers: tuple[str, ...] = ()
     other_accounts: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
@@ -50,7 +52,7 @@ class Filters:
             return f"takes keys with tag {' or '.join(self.tags)} only"
         pairs = (
             ("rules", self.rules, (concern.rule,)),
-            ("providers", self.providers, (concern.provider, *concern.other_providers)),
+            ("providers", self.providers, _providers(concern)),
             ("accounts", self.accounts, (concern.account, *concern.other_accounts)),
             ("keys", self.keys, concern.keys),
         )
@@ -58,6 +60,29 @@ class Filters:
             if not any(fnmatchcase(name, glob) for glob in globs for name in names):
                 return f"takes {word} named {' or '.join(globs)} only"
         return ""
+
+
+def _providers(concern: Concern) -> tuple[str, ...]:
+    return (concern.provider, *concern.other_providers, *concern.sites)
+
+
+def is_silenced(concern: Concern, silence: Silence) -> bool:
+    """Whether the patterns of *silence* match *concern*, whenever it holds.
+
+    Of what speaks for several keys, every key has to match: what one of them needs is not kept
+    back because of another.  A provider may be called by its name or by that of its site.
+    """
+    providers = ((concern.provider,), concern.other_providers, concern.sites)
+    return (
+        fnmatchcase(concern.rule, silence.rules)
+        and any(names and _all_match(names, silence.providers) for names in providers)
+        and _all_match(concern.other_accounts or (concern.account,), silence.accounts)
+        and _all_match(concern.keys or ("",), silence.keys)
+    )
+
+
+def _all_match(names: Sequence[str], glob: str) -> bool:
+    return all(fnmatchcase(name, glob) for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ SUPPRESSIONS = {
     Suppression.INHIBITED: "not sent, another alert tells it",
     Suppression.FLAPPING: "not sent while it came and went",
     Suppression.QUIET: "held during quiet hours",
+    Suppression.PASSED: "not sent, over before its time",
     Suppression.LIMITED: "held, the channel had its fill for this hour",
 }
 """Why a channel was not told, or not yet."""

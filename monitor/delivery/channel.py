@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor.core.messages import Lateness, Message, fallback_note, limit_note
+from monitor.core.messages import (
+    Lateness,
+    Message,
+    came_and_went,
+    fallback_note,
+    limit_note,
+)
 from monitor.core.model import (
     Attempt,
     Event,
@@ -179,15 +185,7 @@ class Channel:
             if entry.limited or entry.ready_at > now or self._may_leave_at(entry) <= now:
                 continue
             entry.limited = True
-            changes.suppressed += [
-                Suppressed(
-                    event_id=event_id,
-                    channel=self.name,
-                    at=self._clock.now(),
-                    reason=Suppression.LIMITED,
-                )
-                for event_id in entry.events
-            ]
+            self._suppress(entry.events.values(), Suppression.LIMITED, changes)
         if changes:
             log.warning(
                 "channel %s: more than %s messages an hour, holding back",
@@ -218,6 +216,9 @@ class Channel:
         """Send everything that is due as one message, and record how it went."""
         entries = self._ready()
         await self._context.settle([e.notification.id for e in entries])
+        if self._has_passed(entries):
+            self._drop(entries)
+            return
         began, now, sender = time.monotonic(), self._clock.now(), self._sender
         delivery = await self._deliver(*self._message(entries, now))
         took = timedelta(seconds=time.monotonic() - began)
@@ -230,6 +231,44 @@ class Channel:
         if self._sender is not sender:  # what the old way did says nothing about the new one
             self._try_again()
 
+    def _has_passed(self, entries: Sequence[_Entry]) -> bool:
+        """Whether all of it was held back and is over: nobody has heard of it, nobody needs to.
+
+        What a limit held back is dropped only if it was not critical: nobody asked to be spared.
+        """
+        if any(e.notification.attempts or e.notification.note for e in entries):
+            return False  # somebody may have heard of it, or was to be told by another channel
+        if not all(self._was_quiet(e) or (e.limited and not _is_critical(e)) for e in entries):
+            return False
+        events = _events(entries)
+        gone = came_and_went(events)
+        return bool(events) and all(event.alert_id in gone for event in events)
+
+    def _drop(self, entries: Sequence[_Entry]) -> None:
+        now, changes = self._clock.now(), Changes()
+        for entry in entries:
+            dropped = NotificationState.DROPPED
+            changes.notifications.append(
+                replace(entry.notification, state=dropped, finished_at=now)
+            )
+            del self.entries[entry.notification.id]
+            self._context.listener.notification(self.name, "dropped")
+        self._suppress(_events(entries), Suppression.PASSED, changes)
+        log.info("channel %s: dropped what was held back and is over", self.name)
+        self._context.record(changes)
+
+    def _suppress(self, events: Iterable[Event], reason: Suppression, changes: Changes) -> None:
+        at = self._clock.now()
+        changes.suppressed += [
+            Suppressed(event_id=event.id, channel=self.name, at=at, reason=reason)
+            for event in events
+        ]
+
+    def _was_quiet(self, entry: _Entry) -> bool:
+        """Whether quiet hours held it: it waited longer than a group does."""
+        waited = entry.notification.due_at - entry.notification.created_at
+        return waited > self._context.policy.group_wait
+
     def _message(self, entries: Sequence[_Entry], now: datetime) -> tuple[Message, list[Event]]:
         """What the entries tell, as one message, and its events; a stored message is alone."""
         late, notes = _lateness(entries, now), self._notes(entries)
@@ -237,10 +276,8 @@ class Channel:
         if body:
             message = self._context.recall(body, now, late)
             return replace(message, notes=(*notes, *message.notes)), []
-        events = {e.id: e for entry in entries for e in entry.events.values()}
-        told = sorted(events.values(), key=lambda e: e.id)
-        group_wait = self._context.policy.group_wait
-        held = any(e.notification.due_at - e.notification.created_at > group_wait for e in entries)
+        told = _events(entries)
+        held = any(self._was_quiet(e) or e.limited for e in entries)
         return self._context.compose(told, now, late, notes, held), told
 
     def _notes(self, entries: Sequence[_Entry]) -> list[str]:
@@ -352,6 +389,12 @@ class Channel:
         elif not self._failing:
             self._failing = True
             log.warning("channel %s: cannot deliver, retrying: %s", self.name, delivery.detail)
+
+
+def _events(entries: Sequence[_Entry]) -> list[Event]:
+    """What *entries* tell, each event once, oldest first."""
+    events = {e.id: e for entry in entries for e in entry.events.values()}
+    return sorted(events.values(), key=lambda e: e.id)
 
 
 def _is_critical(entry: _Entry) -> bool:

@@ -18,7 +18,9 @@ class OutboxListener(Protocol):
     """What the outbox tells about itself (metrics)."""
 
     def notification(self, channel: str, outcome: str) -> None:
-        """One attempt ended: ``delivered``, ``retry``, ``refused`` or ``expired``."""
+        """An attempt ended: ``delivered``, ``retry``, ``refused`` or ``expired``; or there was
+        none, because it was ``dropped``.
+        """
         ...
 
     def notification_delay(self, channel: str, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -141,7 +141,9 @@ class Made:
     error: FileError | None = None
 
 
-async def make_all(urls: Iterable[str], links: Links, *, parallel: int) -> AsyncIterator[Made]:
+async def make_all(
+    urls: Iterable[str], links: Links, *, parallel: int
+) -> AsyncGenerator[Made, None]:
     """A link for each of *urls*, in their order, each as soon as it and those before it are there.
 
     At most *parallel* requests are under way at a time.
@@ -155,6 +157,11 @@ async def make_all(urls: Iterable[str], links: Links, *, parallel: int) -> Async
             except FileError as error:
                 return Made(url, error=error)
 
-    async with asyncio.TaskGroup() as group:
-        for task in [group.create_task(make(url)) for url in urls]:
+    tasks = [asyncio.create_task(make(url)) for url in urls]
+    try:  # no task group: closing this generator early would make an error of it
+        for task in tasks:
             yield await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -37,12 +37,6 @@ from monitor.providers.exchange import (
 from monitor.providers.http import HttpClient, Stream
 from monitor.providers.judge import waiting_time
 
-HEAD_TIMEOUT = 30.0
-"""Seconds within which a file host has to begin its answer."""
-
-IDLE_TIMEOUT = 30.0
-"""Seconds without a byte after which a transfer is begun again."""
-
 REDIRECTS = 5
 
 PROGRESS = 64 * 1024
@@ -56,12 +50,14 @@ class Rules:
     """How files may be had: ``retries`` after failures in a row.
 
     ``plain_http_host`` may be reached without TLS; ``local`` tells that the API is in this network
-    itself, so that its links may be, too.
+    itself, so that its links may be, too.  A host has ``patience`` seconds to begin its answer, and
+    as many for each pause in it.
     """
 
     retries: int
     plain_http_host: str = ""
     local: bool = False
+    patience: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +149,7 @@ class Transfer:
 
     async def _write(self, url: str, stream: Stream, partial: Partial) -> None:
         with partial.appending():
-            async for chunk in stream.chunks(idle=IDLE_TIMEOUT):
+            async for chunk in stream.chunks(idle=self.rules.patience):
                 partial.write(chunk)
                 self.listener.advanced(url, len(chunk))
 
@@ -172,7 +168,7 @@ class Transfer:
         for _ in range(REDIRECTS + 1):
             check_address(address, self.rules)
             request = Request("GET", address, headers, plain_http_host=self.rules.plain_http_host)
-            async with self.http.stream(request, timeout=HEAD_TIMEOUT) as stream:
+            async with self.http.stream(request, timeout=self.rules.patience) as stream:
                 target = _redirect(address, stream)
                 if not target:
                     yield stream
@@ -232,10 +228,9 @@ def _redirect(address: str, stream: Stream) -> str:
     verdict = judge(stream.status, stream.headers, offset=0, known=Known(), name="")
     if verdict.step is not Step.REDIRECT:
         return ""
-    location = stream.headers.get("Location", "")
     try:
-        return urljoin(address, location) if location else ""
-    except ValueError:
+        return urljoin(address, stream.headers["Location"])
+    except (KeyError, ValueError):
         raise FileError(Reason.BAD_RESPONSE, "the file host redirects to no address") from None
 
 

@@ -25,7 +25,7 @@ from monitor.metrics.formats import Format
 
 OUTCOME_MISSED = "missed"
 POLL_OUTCOMES = (*STATES, OUTCOME_MISSED)
-NOTIFICATION_OUTCOMES = ("delivered", "retry", "refused", "expired")
+NOTIFICATION_OUTCOMES = ("delivered", "retry", "refused", "expired", "dropped")
 
 OutboxState = Mapping[str, tuple[int, float]]
 """Per channel: notifications waiting, and the age of the oldest of them in seconds."""
@@ -78,7 +78,8 @@ class Metrics:
     def _add_notifications(self) -> None:
         self._notifications = Counter(
             "credit_monitor_notifications",
-            "Attempts to deliver a notification by how they ended; expired: given up for its age.",
+            "Attempts to deliver a notification by how they ended; expired: given up for its age; "
+            "dropped: without an attempt, over before its time.",
             ("channel", "outcome"),
             registry=self._registry,
         )

@@ -27,6 +27,7 @@ import aiohttp
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # see the import system's docs
 
 import httpx
+import yarl
 
 from monitor import __version__
 from monitor.core.model import Reason
@@ -88,7 +89,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         """Send *request*; the response streams its body as it came."""
         answer = await self._session.request(
             request.method,
-            str(request.url),
+            yarl.URL(str(request.url), encoded=True),  # as it is: a signature may cover it
             headers=request.headers,
             data=request.content or None,
             allow_redirects=False,

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor import jsonable, queries, records
-from monitor.core.model import NotificationState
+from monitor.core.model import NotificationState, Silence
 from monitor.queries import KeyOverview
 from monitor.records import AlertRecord, NotificationRecord
+from monitor.silencing import Silencing
 from monitor.web import parameters, present
 from monitor.web.context import Reader, WebContext
 
@@ -49,9 +50,12 @@ class KeyList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertList:
-    """The newest alerts, newest first, each with its changes and deliveries."""
+    """The newest alerts, newest first, each with its changes and deliveries; the silences that
+    hold now.
+    """
 
     at: datetime
+    silences: tuple[Silence, ...]
     alerts: tuple[AlertRecord, ...]
 
 
@@ -123,12 +127,16 @@ class Api:
         parameters.check_names(query, "state", "limit")
         only_open = parameters.choice(query, "state", ALL, ALERT_STATES) != ALL
         limit = parameters.integer(query, "limit", DEFAULT_RECORDS, 1, MAX_RECORDS)
-        store, now = self._context.store, self._context.clock.now()
-        return await self._json(
-            lambda: AlertList(
-                at=now, alerts=records.alerts(store, only_open=only_open, limit=limit)
-            )
-        )
+        store, world, now = self._context.store, self._context.world, self._context.clock.now()
+
+        def answer() -> AlertList:
+            silences = tuple(silence for silence in world.silences if silence.active(now))
+            keys = [live.watched for live in list(world.keys.values())]
+            silencing = Silencing(silences, keys, now)
+            found = records.alerts(store, only_open=only_open, limit=limit, silencing=silencing)
+            return AlertList(at=now, silences=silences, alerts=found)
+
+        return await self._json(answer)
 
     async def notifications(self, request: Request) -> Response:
         """Notifications, newest first."""

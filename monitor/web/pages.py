@@ -16,6 +16,7 @@ from monitor import queries, records
 from monitor.core.model import NotificationState
 from monitor.queries import KeyOverview, MeterHistory, Overview
 from monitor.records import AlertRecord
+from monitor.silencing import Silencing
 from monitor.store.base import StoreError
 from monitor.web import chart, parameters, present
 from monitor.web.context import Reader, WebContext
@@ -75,6 +76,8 @@ class Pages:
             "problems": problems + (_notices(overview) if keys else []),
             "overview": overview,
             "alerts": sorted(overview.open_alerts, key=lambda a: -a.severity.rank),
+            "acks": {ack.alert_id: ack for ack in overview.acks},
+            "silences": {silence.id: silence for silence in overview.silences},
             "total": len(keys),
             "page": page,
             "pages": max(1, -(-len(keys) // KEYS_PER_PAGE)),
@@ -100,7 +103,7 @@ class Pages:
         overview = present.overview(self._context.world, [live], now)
         history = queries.key_history(store, watched.name, since, now)
         since = history.began if history else since
-        found = records.alerts(store, limit=ALERTS_SEARCHED)
+        found = records.alerts(store, limit=ALERTS_SEARCHED, silencing=self._silencing(now))
         key = overview.keys[0]
         return {
             "template": "key.html",
@@ -125,17 +128,24 @@ class Pages:
     def _alerts(self, problems: list[str]) -> dict[str, Any]:
         store, now = self._context.store, self._context.clock.now()
         states = (NotificationState.DEAD, NotificationState.PENDING)
-        found: tuple[AlertRecord, ...] = records.alerts(store, limit=ALERTS_SHOWN)
+        silencing = self._silencing(now)
+        found: tuple[AlertRecord, ...] = records.alerts(
+            store, limit=ALERTS_SHOWN, silencing=silencing
+        )
         return {
             "template": "alerts.html",
             "now": now,
             "problems": problems,
             "silences": store.silences(active_at=now),
-            "open": records.alerts(store, only_open=True, limit=ALERTS_SHOWN),
+            "open": records.alerts(store, only_open=True, limit=ALERTS_SHOWN, silencing=silencing),
             "past": [a for a in found if a.alert.resolved_at is not None],
             "undelivered": records.notifications(store, states=states, limit=UNDELIVERED_SHOWN),
             "shown": ALERTS_SHOWN,
         }
+
+    def _silencing(self, now: datetime) -> Silencing:
+        world = self._context.world
+        return Silencing(world.silences, [k.watched for k in list(world.keys.values())], now)
 
     def error(self, status: int, message: str) -> Response:
         """A page that says what went wrong; needs no store."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.model import NotificationState, Severity
-from monitor.queries import Overview, Present, assemble, is_current, subjects
+from monitor.queries import Overview, Present, assemble, is_current, silenced, subjects
 from monitor.store.base import StoredKey, StoredLedger
 from monitor.world import LiveKey, World
 
@@ -62,6 +62,9 @@ def overview(
     ]
     return replace(
         some,
+        silenced=silenced(present, [live.watched for live in list(world.keys.values())], now)
+        if present.silences
+        else {},
         polling=any(is_current(at, now, interval) for at, interval in polls),
         last_poll_at=max((at for at, _ in polls), default=None),
     )

@@ -115,6 +115,7 @@ _DELIVERIES = {
     NotificationState.PENDING: "waiting",
     NotificationState.DELIVERED: "delivered",
     NotificationState.DEAD: "not delivered, given up",
+    NotificationState.DROPPED: "not sent, over before its time",
 }
 
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from support.charts import chart
@@ -77,8 +78,9 @@ class Office:
         limit: int | None = None,
         fallback: str = "",
         illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None,
+        speed: float = 200,
     ) -> None:
-        self.clock = Clock(speed=200)
+        self.clock = Clock(speed=speed)
         self.channels = {"ops": Receiver(), "mail": Receiver()}
         self.rows: dict[int, Notification] = {}
         self.attempts: list[tuple[int, int, str]] = []
@@ -491,6 +493,99 @@ async def test_a_channel_gets_so_many_messages_an_hour_and_the_rest_in_one() -> 
     assert len(mail.got) == 2
     await office.outbox.stop(1)
     assert 3 not in office.rows, "held back, not lost: the next start takes it up"
+
+
+HELD = timedelta(seconds=60)  # longer than a group waits, as in quiet hours
+
+
+def held(
+    office: Office, number: int, *events: Event, wait: timedelta = HELD, **more: Any
+) -> Notification:
+    """A notification of *events* for the channel ``mail`` that waited for *wait* until now."""
+    now = office.clock.now()
+    notification = Notification(
+        id=number,
+        channel="mail",
+        event_ids=tuple(e.id for e in events),
+        created_at=now - wait,
+        due_at=now,
+        next_attempt_at=now,
+        **more,
+    )
+    office.outbox.accept([notification], events)
+    return notification
+
+
+def course(office: Office, alert: int, *changes: Change, **more: Any) -> list[Event]:
+    """What happened to an alert, one event after the other."""
+    first = event(alert, office.clock.now())
+    return [
+        replace(first, id=10 * alert + i, change=change, **more) for i, change in enumerate(changes)
+    ]
+
+
+FIRED, RESOLVED = Change.FIRED, Change.RESOLVED
+
+
+async def test_what_came_and_went_in_quiet_hours_is_dropped_and_on_record() -> None:
+    office = Office()
+    passed = course(office, 1, FIRED, RESOLVED)
+    held(office, 1, *passed)
+    office.outbox.start()
+    dropped = await office.until(1, NotificationState.DROPPED)
+    await office.outbox.stop(1)
+    assert office.channels["mail"].got == []
+    assert dropped.finished_at is not None
+    assert office.suppressed == [(e.id, Suppression.PASSED) for e in passed]
+    assert office.attempts == []
+    assert office.told == [("mail", "dropped")]
+    assert office.outbox.pending()["mail"] == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("left", "more"),
+    [
+        pytest.param((FIRED,), {}, id="another alert is open"),
+        pytest.param((RESOLVED,), {}, id="an alert of before has ended"),
+        pytest.param((Change.OCCURRED,), {}, id="credit was paid in"),
+        pytest.param((), {"attempts": 1}, id="somebody may have heard of it"),
+        pytest.param((), {"note": "For channel ops."}, id="another channel should have told it"),
+        pytest.param((), {"wait": timedelta(0)}, id="nothing held it back"),
+    ],
+)
+async def test_a_held_message_is_sent_if(left: tuple[Change, ...], more: dict[str, Any]) -> None:
+    office = Office()
+    other = [replace(e, subject=Subject("kie", "", "spare")) for e in course(office, 2, *left)]
+    held(office, 1, *course(office, 1, FIRED, RESOLVED), *other, **more)
+    office.outbox.start()
+    await office.until(1, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert len(office.channels["mail"].got) == 1
+    assert office.suppressed == []
+
+
+@pytest.mark.parametrize(
+    ("severity", "state"),
+    [
+        pytest.param(Severity.WARNING, NotificationState.DROPPED, id="a warning is dropped"),
+        pytest.param(Severity.CRITICAL, NotificationState.DELIVERED, id="what is critical is sent"),
+    ],
+)
+async def test_of_what_the_limit_held_back_and_is_over(
+    severity: Severity, state: NotificationState
+) -> None:
+    office = Office(limit=1, speed=3600)
+    office.outbox.start()
+    office.post(101, "mail")
+    await office.until(101, NotificationState.DELIVERED)
+    held(office, 102, *course(office, 102, FIRED, severity=Severity.CRITICAL), wait=timedelta(0))
+    await office.until(102, NotificationState.DELIVERED)
+    fired, resolved = course(office, 1, FIRED, RESOLVED, severity=severity)
+    held(office, 1, fired, wait=timedelta(0))
+    held(office, 2, resolved, wait=timedelta(0))
+    assert (await office.until(1, state)).state is state
+    await office.until(2, state)
+    await office.outbox.stop(1)
 
 
 def test_a_quota_frees_itself_after_an_hour_and_is_twice_as_large_for_critical_messages() -> None:

@@ -34,7 +34,8 @@ class Mood:
     ignore_range: bool = False
     claim: int | None = None  # a Content-Length that is not true
     instead: bytes | None = None  # another body
-    hang: bool = False  # say nothing until the end
+    hang: bool = False  # say nothing
+    stall: int | None = None  # say nothing more after so many bytes of the body
 
 
 @dataclass
@@ -173,7 +174,9 @@ class FileHost:
         else:
             headers["Content-Length"] = str(len(rest) if mood.claim is None else mood.claim)
         _write_head(writer, status, headers)
-        await self._drip(writer, rest if mood.cut is None else rest[: mood.cut], file)
+        await self._drip(writer, rest[: mood.stall if mood.cut is None else mood.cut], file)
+        if mood.stall is not None:
+            await asyncio.sleep(3600)
         if mood.cut is not None or mood.claim is not None:
             writer.close()
             raise ConnectionError

@@ -190,15 +190,15 @@ def test_saved_files_are_listed_and_summed_up(kie: Any, host: FileHost, tmp_path
 
     assert [r.exit_code for r in (first, second, third)] == [1, 0, 0]
     assert first.stdout.splitlines()[-1] == ("2 files: 1 saved (100.0 kB), 1 failed; in videos")
-    assert (
-        "the connection broke (file host) at byte 50,000 of 100,000; 50.0 kB kept" in first.stdout
+    assert first.stderr == (
+        f"{bad}: the connection broke (file host) at byte 50,000 of 100,000 (50.0 kB kept)\n"
     )
     assert second.stdout.splitlines()[-1] == (
         "2 files: 1 saved (100.0 kB), 1 there already; in videos"
     )
     assert third.stdout == "2 files: 2 there already; in videos\n"
     assert (tmp_path / "videos" / "bad.mp4").read_bytes() == BODY
-    assert first.stderr == second.stderr == ""
+    assert second.stderr == third.stderr == ""
 
 
 def test_saved_files_as_json(kie: Any, host: FileHost, tmp_path: Path) -> None:

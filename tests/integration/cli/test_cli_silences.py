@@ -322,7 +322,7 @@ def handled(filled: Any, store: Store) -> Any:
         ]
     )
     store.acknowledge([first], NOW - timedelta(minutes=5), "anna", "top-up ordered")
-    store.add_silence(recorded.silence(0, NOW - HOUR, until=NOW + 100_000 * HOUR))
+    store.add_silence(recorded.silence(0, NOW - HOUR, keys="low", until=NOW + 100_000 * HOUR))
     return filled
 
 
@@ -333,8 +333,9 @@ def test_alerts_show_who_acknowledged_and_who_was_not_told_and_why(handled: Any)
     assert "anna, " in row
     assert "ops: fired delivered; all channels: fired silenced" in row
     assert "mail: fired held during quiet hours" in row
+    assert " left, anna: top-up ordered" in row
     assert "Silences in force:" in text
-    assert "key studio" in text
+    assert "key low" in text
 
 
 def test_alerts_as_json_have_acknowledgement_and_suppressions(handled: Any) -> None:
@@ -344,6 +345,8 @@ def test_alerts_as_json_have_acknowledgement_and_suppressions(handled: Any) -> N
     told = {one["channel"]: one["reason"] for one in record["suppressed"]}
     assert told == {"": "silenced", "mail": "quiet"}
     assert all(r["suppressed"] == [] for r in document if r is not record)
+    quiet = {r["alert"]["rule"] for r in document if r["silence"]}
+    assert quiet == {"low_balance"}
 
 
 @pytest.mark.usefixtures("handled")
@@ -353,6 +356,7 @@ def test_status_shows_acknowledgements_and_silences(store: Store) -> None:
         part if isinstance(part, str) else "\n".join(plain(part)) for part in blocks(overview)
     )
     assert "anna, 5 min ago: top-up ordered" in text
+    assert " left, anna: top-up ordered" in text
     assert "Silences in force:" in text
     later = queries.overview(store, NOW + 200_000 * HOUR)
     assert later.silences == ()
@@ -361,7 +365,9 @@ def test_status_shows_acknowledgements_and_silences(store: Store) -> None:
 def test_status_as_json_has_both(handled: Any) -> None:
     document = json.loads(handled("status", "--format", "json").stdout)
     assert [ack["by"] for ack in document["acks"]] == ["anna"]
-    assert [silence["keys"] for silence in document["silences"]] == ["studio"]
+    assert [silence["keys"] for silence in document["silences"]] == ["low"]
+    quiet = [a["id"] for a in document["open_alerts"] if a["rule"] == "low_balance"]
+    assert document["silenced"] == {str(number): 1 for number in quiet}
 
 
 # -- notify route ---------------------------------------------------------------------------

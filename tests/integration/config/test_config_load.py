@@ -237,6 +237,15 @@ def test_a_configuration_with_references_only_may_be_public(tmp_path: Path) -> N
             id="a key that no channel takes",
         ),
         pytest.param(
+            "keys: [{name: a, key: a}, {name: b, key: b}, {name: c, key: c}, {name: d, key: d},"
+            " {name: e, key: e}]\n"
+            "channels: [{name: ops, url: 'console:', keys: [e], severities: [warning, critical]},\n"
+            " {name: mail, url: 'console:', severities: [critical]}]",
+            "2: channels: no channel takes info and warning alerts about 4 of 5 keys,"
+            " such as a, b, c",
+            id="many keys that no channel takes are summed up",
+        ),
+        pytest.param(
             "keys:\n  - {name: a, key: a, interval: 5s}",
             "2: keys.a: timeout is longer than interval: a slow poll delays the next one",
             id="a timeout longer than the interval of a key",

@@ -41,6 +41,7 @@ async def save(host: FileHost, tmp_path: Path) -> AsyncIterator[Save]:
         speed: float = SPEED,
         local: bool = True,
         plain_http_host: str = "",
+        patience: float = 30.0,
     ) -> list[FileOutcome]:
         clock, listener = Clock(speed), Quiet()
         links = Links(
@@ -52,7 +53,7 @@ async def save(host: FileHost, tmp_path: Path) -> AsyncIterator[Save]:
             random=Random(1),
             listener=listener,
         )
-        rules = Rules(retries, plain_http_host, local=local)
+        rules = Rules(retries, plain_http_host, local=local, patience=patience)
         with Folder(tmp_path / "out") as folder:
             transfer = Transfer(http, links, folder, rules, clock, Random(1), listener)
             run = Run(urls, folder, transfer, parallel)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.file_host import SOURCE, FileHost, Mood, pattern
 
-from monitor.downloads.outcome import FileOutcome, State
+from monitor.downloads.outcome import FileError, FileOutcome, State
+from monitor.downloads.transfer import Rules, check_address
 
 Save = Callable[..., Awaitable[list[FileOutcome]]]
 BODY = pattern(300_000)
@@ -403,6 +404,18 @@ async def test_a_part_without_a_readable_note_is_begun_again(
     assert out(tmp_path) == {"a.mp4": BODY}
 
 
+async def test_a_host_that_falls_silent_is_asked_again(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, Mood(hang=True), Mood(stall=100_000), ETag=TAG)
+
+    [outcome] = await save(url, patience=0.2)
+
+    assert outcome.state is State.SAVED
+    assert [s.headers.get("range") for s in host.gets()] == [None, None, "bytes=100000-"]
+    assert out(tmp_path) == {"a.mp4": BODY}
+
+
 async def test_redirects_are_followed_within_limits_and_without_the_key(
     host: FileHost, save: Save, tmp_path: Path
 ) -> None:
@@ -413,13 +426,15 @@ async def test_redirects_are_followed_within_limits_and_without_the_key(
         "loop.mp4", b"", *[Mood(status=302, headers={"Location": "/d/loop.mp4"})] * 9
     )
     nowhere = host.add("none.mp4", b"", Mood(status=302))
+    file = host.add("f.mp4", b"", Mood(status=302, headers={"Location": "file:///etc/passwd"}))
 
-    found, endless, lost = await save(good, looping, nowhere)
+    found, endless, lost, forbidden = await save(good, looping, nowhere, file)
 
     assert found.state is State.SAVED
     assert out(tmp_path) == {"a.mp4": BODY}
     assert endless.detail == "the file host redirects more than 5 times"
-    assert lost.state is State.FAILED
+    assert lost.detail == "the file host redirects to no address"
+    assert forbidden.detail == "the link cannot be used"
     assert all("authorization" not in seen.headers for seen in host.gets())
 
 
@@ -444,6 +459,30 @@ async def test_a_link_of_a_public_service_leads_only_to_public_hosts_with_tls(
 
     assert (outcome.state, outcome.detail) == (State.FAILED, detail)
     assert host.gets() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "rules", "problem"),
+    [
+        ("https://files.example.com/a", Rules(0), ""),
+        ("http://files.example.com/a", Rules(0, "files.example.com"), ""),
+        ("http://files.example.com/a", Rules(0, "example.com"), "the link is without TLS"),
+        ("http://localhost/a", Rules(0, "localhost"), "the link points into this network"),
+        ("http://127.0.0.1/a", Rules(0, local=True), ""),
+        ("http://10.0.0.8/a", Rules(0, local=True), "the link is without TLS"),
+        ("https://10.0.0.8/a", Rules(0, local=True), ""),
+        ("https://[fd00::1]/a", Rules(0), "the link points into this network"),
+        ("https://files.example.com/a b", Rules(0), "the link cannot be used"),
+        ("javascript:alert(1)", Rules(0), "the link cannot be used"),
+    ],
+)
+def test_a_file_may_be_at(address: str, rules: Rules, problem: str) -> None:
+    try:
+        check_address(address, rules)
+        found = ""
+    except FileError as error:
+        found = error.detail
+    assert found == problem
 
 
 async def test_no_more_files_come_at_a_time_than_asked_for(host: FileHost, save: Save) -> None:

@@ -377,3 +377,15 @@ async def test_a_key_that_no_header_can_carry_is_not_sent(
     assert caught.value.reason is Reason.UNAUTHORIZED
     assert key not in str(caught.value)
     assert server.requests == []
+
+
+async def test_an_address_goes_out_as_it_is_written(
+    start_server: Callable[..., Awaitable[Any]], http: HttpClient
+) -> None:
+    """A signature may cover every character of it."""
+    server = await start_server(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    path = "/a%2Fb/%7Ec%20d?X-Credential=AK%2F2026%2Fus&sig=a%2Bb%3D%3D&t=1%7E2&p=a+b&e="
+
+    await http.fetch(Request("GET", server.url + path), timeout=5)
+
+    assert server.requests[0].split(b" ")[1] == path.encode()

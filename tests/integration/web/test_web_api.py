@@ -8,7 +8,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from support import recorded
-from support.scene import NOW, Scene
+from support.scene import MINUTE, NOW, Scene
 
 from monitor.store.base import Changes
 
@@ -103,6 +103,17 @@ async def test_an_alert_has_its_acknowledgement_and_its_suppressions(
         "reason": "",
     }
     assert [(s["channel"], s["reason"]) for s in record["suppressed"]] == [("ops", "silenced")]
+
+
+async def test_alerts_tell_the_silences_in_force_and_which_of_them_keeps_one_quiet(
+    client: httpx.AsyncClient, full_scene: Scene
+) -> None:
+    silence = recorded.silence(7, NOW - MINUTE, providers="relay", keys="*")
+    full_scene.world.silences = (silence, recorded.silence(8, NOW - MINUTE, until=NOW))
+    answer = await get(client, "/api/v1/alerts?state=open")
+    assert [found["id"] for found in answer["silences"]] == [7]
+    quiet = {r["alert"]["rule"]: r["silence"] and r["silence"]["id"] for r in answer["alerts"]}
+    assert quiet == {"low_balance": None, "exhausted": 7, "rejected": None}
 
 
 async def test_notifications_can_be_asked_for_by_state(

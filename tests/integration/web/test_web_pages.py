@@ -11,6 +11,7 @@ from support import recorded
 from support.scene import MINUTE, NOW, Scene
 
 from monitor.core.model import (
+    Ack,
     Facts,
     KeyState,
     MeterReading,
@@ -264,10 +265,26 @@ async def test_alerts_show_who_took_them_on_and_who_was_not_told(
     store.add_silence(recorded.silence(0, NOW - MINUTE, keys="gone", until=NOW))
     page = await get(client, "/alerts")
     assert "Acknowledged by <anna> 1 min ago : top-up ordered" in page.text
-    assert "mail held during quiet hours" in page.text
-    assert "all channels silenced" in page.text
+    assert "mail raised held during quiet hours" in page.text
+    assert "all channels raised silenced" in page.text
     assert "key low* · until 2026-05-01 15:59 UTC · anna · top-up ordered" in page.text
     assert "gone" not in page.text
+
+
+async def test_every_page_says_who_silences_or_has_acknowledged_an_open_alert(
+    client: httpx.AsyncClient, full_scene: Scene
+) -> None:
+    world = full_scene.world
+    (alert,) = (a for a in world.alerts.values() if a.rule == "low_balance")
+    world.silences = (recorded.silence(7, NOW - MINUTE, keys="low*"),)
+    world.acks = {alert.id: Ack(alert_id=alert.id, at=NOW - MINUTE, by="<bo>", reason="on it")}
+    full_scene.store.acknowledge([alert.id], NOW - MINUTE, "<bo>", "on it")
+    for address in ("/", "/alerts", "/keys/low"):
+        page = await get(client, address)
+        assert page.text.count("Silenced until 2026-05-01 15:59 UTC by anna: top-up ordered") == 1
+        assert "Acknowledged by <bo> 1 min ago : on it" in page.text
+    assert "1 silence is in force" in (await get(client, "/")).text
+    assert "Silenced" not in (await get(client, "/keys/empty")).text
 
 
 async def test_without_alerts_the_page_says_so(client: httpx.AsyncClient) -> None:

@@ -466,6 +466,15 @@ def test_a_top_up_in_a_held_message_is_told_even_if_it_ended_an_alert() -> None:
     assert told.title == "studio topped up: +10,000, now 10,012 credits"
 
 
+def test_an_end_that_settled_takes_along_the_alert_that_began_to_flap() -> None:
+    told = (
+        numbered(3, low(minutes_ago=60, subject=RELAY)),
+        numbered(7, over("low_balance", subject=RELAY)),
+    )
+    assert came_and_went(told) == {3, 7}
+    assert came_and_went(told[::-1][:1]) == frozenset()
+
+
 def test_a_held_message_of_which_nothing_is_left_can_be_left_out() -> None:
     assert came_and_went(PASSED) == {1}
     assert message(*PASSED, held=True) == message(*PASSED)
