@@ -262,9 +262,11 @@ def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
     reason, last = lead.reason, lead.facts.last_reading_at
     never = "never" if lead.event.subject.key else ""  # of a provider, each key has its own
     read = wording.moment(last, lead.now, lead.timezone) if last else never
+    if lead.is_network:  # each provider has an error of its own, and none is to blame
+        return [("Errors", lead.facts.detail), ("Last reading", read)]
     return [
         ("Reason", f"{reason.meaning} ({lead.facts.reason})" if reason else ""),
-        ("Errors" if lead.is_network else "Provider says", lead.facts.detail),
+        ("Provider says", lead.facts.detail),
         ("Last reading", read),
     ]
 

@@ -162,6 +162,7 @@ class JsonProvider:
         """What *lookup* wants of *answer*; raises :class:`PollError`."""
         scope = self._accepted(answer, found)
         with _bad_response():
+            self._check_success(scope)
             taken = {name: rule.value(scope) for name, rule in lookup.take.items()}
             for name, value in taken.items():
                 if isinstance(value, Each) and not 0 < len(value) <= MOST_METERS:
@@ -209,7 +210,7 @@ class JsonProvider:
             holds = False
         if not holds:
             words = Words(scope.document, self.secrets)
-            raise PollError(Reason.BAD_RESPONSE, words.after(f"not {rule.text}"))
+            raise PollError(Reason.BAD_RESPONSE, words.after(f"{rule.text} does not hold"))
 
     @staticmethod
     def _each(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -78,16 +79,19 @@ class FailureRule(BaseModel):
         """Whether the answer is this failure; a path that is not there does not match."""
         if self.status and answer.status not in self.status:
             return False
-        if self.says and not self._is_said(answer):
+        if self.says and not self._is_said(answer, scope.document):
             return False
         try:
             return self.when is None or self.when.holds(scope)
         except ExpressionError:
             return False
 
-    def _is_said(self, answer: Answer) -> bool:
-        text = answer.body[:_SEARCHED].decode("utf-8", "replace").casefold()
-        return any(word.casefold() in text for word in self.says)
+    def _is_said(self, answer: Answer, document: Any) -> bool:
+        if document is None:
+            text = answer.body[:_SEARCHED].decode("utf-8", "replace")
+        else:  # written anew, because a text may have come with its letters escaped
+            text = json.dumps(document, ensure_ascii=False, default=str)[:_SEARCHED]
+        return any(word.casefold() in text.casefold() for word in self.says)
 
     def label(self, status: int) -> str:
         """What was recognised, in front of the provider's own words."""

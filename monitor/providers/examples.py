@@ -24,7 +24,7 @@ def example(info: ProviderInfo) -> str:
     ]
     interval = format_duration(info.interval)
     if interval != _USUAL_INTERVAL:
-        lines.append(f"    # interval: {interval}    # as it is unless told")
+        lines.append(f"    # interval: {interval}")
     return "\n".join(lines) + "\n"
 
 
@@ -33,7 +33,7 @@ def _settings(name: str) -> Iterator[str]:
         return
     entry = catalog.entry(name)
     if entry.has_own_address:
-        yield "    url: https://relay.example.com    # where it runs"
+        yield "    url: https://relay.example.com"
     for field, setting in entry.settings.items():
         value = f"${{{setting.environment}}}" if setting.environment else setting.example
         yield f"    {'' if setting.is_needed else '# '}{field}: {value}"

@@ -169,7 +169,7 @@ def words_in(document: object) -> str:
     errors = document.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else errors
     for found in (*map(document.get, _WORDS), first):
-        text = found.get("message") if isinstance(found, dict) else found
+        text = found.get("message", found.get("error")) if isinstance(found, dict) else found
         if isinstance(text, str) and text.strip():
             return text
     return ""
