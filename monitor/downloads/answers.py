@@ -116,7 +116,7 @@ def _known(headers: Mapping[str, str], size: int | None) -> Known:
         etag=headers.get("ETag", "").strip(),
         modified=headers.get("Last-Modified", "").strip(),
         content_type=headers.get("Content-Type", "").strip(),
-        checksums=told(headers, whole=True),
+        checksums=told(headers),
     )
 
 

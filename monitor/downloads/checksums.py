@@ -30,13 +30,13 @@ class Content:
     md5: str
 
 
-def told(headers: Mapping[str, str], *, whole: bool) -> dict[str, str]:
-    """The checksums of the whole file in *headers*, hexadecimal by algorithm.
+def told(headers: Mapping[str, str]) -> dict[str, str]:
+    """The checksums in the *headers* of an answer that brings the whole file, by algorithm.
 
-    ``Content-MD5`` counts only where the *whole* file was sent: of a part it is that part's.
+    In hexadecimal.  Of an answer that brings a part, ``Content-MD5`` is that part's.
     """
     found: dict[str, str] = {}
-    for name, value in _pairs(headers, whole=whole):
+    for name, value in _pairs(headers):
         algorithm = name.lower()
         raw = _decoded(value)
         if len(raw) == _LENGTHS.get(algorithm):
@@ -44,8 +44,8 @@ def told(headers: Mapping[str, str], *, whole: bool) -> dict[str, str]:
     return found
 
 
-def _pairs(headers: Mapping[str, str], *, whole: bool) -> Iterator[tuple[str, str]]:
-    if whole and (md5 := headers.get("Content-MD5", "").strip()):
+def _pairs(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if md5 := headers.get("Content-MD5", "").strip():
         yield "md5", md5
     for header in ("Repr-Digest", "Digest", "x-goog-hash"):
         for pair in headers.get(header, "").split(","):

@@ -10,12 +10,13 @@ import shutil
 import stat
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Self
 
 from monitor.downloads.checksums import Content, content_of
 from monitor.downloads.manifest import Entry, Manifest
-from monitor.downloads.names import free_name
+from monitor.downloads.names import numbered
 from monitor.downloads.outcome import shown
 from monitor.downloads.partial import Partial
 
@@ -98,13 +99,12 @@ class Folder:
         return entry
 
     def _put(self, source: Path, content: Content, name: str) -> str:
-        refused: set[str] = set()
-        while True:
-            candidate = free_name(name, refused.__contains__)
-            target = self.path / candidate
-            if _holds(target, content) or _link(source, target):
-                return candidate
-            refused.add(candidate)
+        candidates = (numbered(name, number) for number in count(1))
+        return next(
+            each
+            for each in candidates
+            if _holds(self.path / each, content) or _link(source, self.path / each)
+        )
 
     def _lock(self) -> None:
         """One run at a time; the system lets go when the process ends, however it does."""

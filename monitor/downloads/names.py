@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -45,19 +45,22 @@ def plan_names(urls: Iterable[str]) -> dict[str, str]:
     """A name for each of *urls*, no two of which are the same on any file system."""
     names: dict[str, str] = {}
     taken: set[str] = set()
+    numbers: dict[str, int] = {}  # the last one given to each name, so that many alike stay cheap
     for url in urls:
-        names[url] = free_name(file_name(url), lambda name: name.casefold() in taken)
-        taken.add(names[url].casefold())
+        wanted = file_name(url)
+        number = numbers.get(wanted.casefold(), 1)
+        while (name := numbered(wanted, number)).casefold() in taken:
+            number += 1
+        numbers[wanted.casefold()] = number
+        names[url] = name
+        taken.add(name.casefold())
     return names
 
 
-def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
-    """*name*, or ``stem-2.suffix`` and so on, the first that is not taken."""
-    path, number, candidate = PurePosixPath(name), 1, name
-    while is_taken(candidate):
-        number += 1
-        candidate = f"{path.stem}-{number}{path.suffix}"
-    return candidate
+def numbered(name: str, number: int) -> str:
+    """*name* as the first of its kind, ``stem-2.suffix`` as the second, and so on."""
+    path = PurePosixPath(name)
+    return name if number == 1 else f"{path.stem}-{number}{path.suffix}"
 
 
 def _is_unwanted(character: str) -> bool:

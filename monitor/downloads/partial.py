@@ -84,8 +84,7 @@ class Partial:
             found = self.path.lstat()
         except FileNotFoundError:
             return 0
-        longest = found.st_size if self.known.size is None else self.known.size
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > longest:
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
             self.discard()
             return 0
         return found.st_size

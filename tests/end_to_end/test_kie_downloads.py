@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import pty
 import random
 import shutil
 import signal
@@ -123,6 +126,40 @@ async def test_two_runs_never_save_to_one_directory(host: FileHost, tmp_path: Pa
     assert text == f"another run is saving to {tmp_path / 'out'}: wait for its end."
     host.pause = 0
     assert await process.wait() == 0
+
+
+async def test_a_terminal_sees_bars_while_the_result_stays_clean(
+    host: FileHost, tmp_path: Path
+) -> None:
+    urls = [*add_files(host, 2), host.add("[red]x.mp4", pattern(SIZE, 9))]
+    host.pause = 0.02
+    terminal, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(*PROGRAM, *arguments(tmp_path, *urls), "--format", "json"),
+        env=environment(tmp_path, TERM="xterm", COLUMNS="100"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown: list[bytes] = []
+    asyncio.get_running_loop().add_reader(terminal, _take, terminal, shown)
+
+    result, _ = await process.communicate()
+
+    asyncio.get_running_loop().remove_reader(terminal)
+    os.close(terminal)
+    text = b"".join(shown).decode(errors="replace")
+    assert json.loads(result)["summary"]["saved"] == 3
+    assert "0 of 3 files" in text
+    assert "2 of 3 files" in text
+    assert "[red]x.mp4" in text
+    assert "1.5 MB" in text
+    assert "\x1b[?25h" in text  # the cursor is given back
+
+
+def _take(terminal: int, shown: list[bytes]) -> None:
+    with contextlib.suppress(OSError):  # the other end is closed
+        shown.append(os.read(terminal, 65536))
 
 
 async def test_a_reader_that_goes_away_ends_it_quietly(host: FileHost, tmp_path: Path) -> None:

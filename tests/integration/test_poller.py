@@ -371,6 +371,21 @@ async def test_retry_after_is_honoured(server: Server, watcher: Watcher, start: 
     assert len(watcher.of("other")) >= 8  # one key's limit is not its neighbour's
 
 
+async def test_the_wait_that_a_capped_key_is_told_is_honoured(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    said = "Points used by apiKey has exceeded the hourly limit. Try again in 100 seconds."
+    server.scripts["studio"] = iter([(200, refusal(433).replace("no", said), "", 0.0)])
+    await start([job(server, interval=10), job(server, "other", interval=10)], speed=200.0)
+    await watcher.until(lambda: len(watcher.of("studio")) == 2)
+    failure = watcher.of("studio")[0]
+    assert isinstance(failure, Failure)
+    assert failure.retry_after == timedelta(seconds=100)
+    assert failure.detail.startswith("the hourly cap of this key is reached")
+    assert server.gaps("studio")[0] >= 0.5
+    assert len(watcher.of("other")) >= 8
+
+
 async def test_a_revoked_key_is_a_failure_and_is_not_asked_more_often(
     server: Server, watcher: Watcher, start: Start
 ) -> None:

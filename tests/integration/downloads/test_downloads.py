@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from support.file_host import SOURCE, FileHost, Mood, pattern
@@ -374,6 +375,33 @@ async def test_a_run_killed_between_publishing_and_tidying_up_loses_nothing(
     assert out(tmp_path) == {"a.mp4": BODY}
 
 
+async def test_a_part_that_was_published_already_is_not_emptied_with_it(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, CUT, Mood(ignore_range=True, cut=10), ETag=TAG)
+    await save(url, retries=0)
+    [part] = (tmp_path / "out" / ".credit-monitor").glob("*.part")
+    part.write_bytes(BODY)
+    (tmp_path / "out" / "a.mp4").hardlink_to(part)
+
+    [outcome] = await save(url, retries=0)
+
+    assert outcome.state is State.FAILED
+    assert out(tmp_path) == {"a.mp4": BODY}
+
+
+async def test_cuts_that_bring_the_file_on_use_up_no_patience(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    url = host.add("a.mp4", BODY, *[Mood(cut=70_000)] * 4, ETag=TAG)
+    slow = host.add("b.mp4", BODY, *[Mood(cut=1000)] * 4, ETag=TAG)
+
+    good, given_up = await save(url, slow, retries=1)
+
+    assert good.state is State.SAVED
+    assert (given_up.state, given_up.partial) == (State.FAILED, 2000)
+
+
 async def test_a_complete_part_needs_no_byte_more(
     host: FileHost, save: Save, tmp_path: Path
 ) -> None:
@@ -576,3 +604,42 @@ async def test_the_manifest_tells_what_each_file_is(
     entry = json.loads(line)
     assert entry["url"] == SOURCE + "a.png"
     assert entry["sha256"] == hashlib.sha256(BODY).hexdigest()
+
+
+async def test_whatever_a_host_does_a_saved_file_is_one_it_had(
+    host: FileHost, save: Save, tmp_path: Path
+) -> None:
+    chance = Random(20261121)
+    for number in range(15):
+        versions = [pattern(chance.randrange(1, 200_000), seed) for seed in range(2)]
+        name = f"{number}.bin"
+        for version in versions:
+            headers = chance.choice([{}, {"ETag": f'"{len(version)}"'}, {"ETag": 'W/"same"'}])
+            url = host.add(name, version, *(_mood(chance) for _ in range(4)), **headers)
+            host.files[name].chunked = chance.random() < 0.3
+            await save(url, retries=chance.randrange(3), patience=0.2)
+            if chance.random() < 0.2:
+                host.expire_links()
+
+        [outcome] = await save(url, patience=0.2)
+
+        assert outcome.state in (State.SAVED, State.SKIPPED), outcome
+        assert all(content in versions for content in out_of(tmp_path, str(number)))
+    assert left(tmp_path) == []
+
+
+def _mood(chance: Random) -> Mood:
+    return chance.choice(
+        [
+            Mood(),
+            Mood(cut=chance.randrange(150_000)),
+            Mood(cut=chance.randrange(150_000), ignore_range=True),
+            Mood(status=chance.choice([403, 410, 416, 429, 500, 503])),
+            Mood(headers={"Content-Range": f"bytes {chance.randrange(9)}-99/100"}),
+        ]
+    )
+
+
+def out_of(tmp_path: Path, stem: str) -> list[bytes]:
+    """The contents of the files that were named after *stem*, once or twice."""
+    return [b for name, b in out(tmp_path).items() if name.split(".")[0].split("-")[0] == stem]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.downloads.names import LONGEST, file_name, free_name, plan_names, with_suffix
+from monitor.downloads.names import LONGEST, file_name, numbered, plan_names, with_suffix
 
 HOST = "https://files.example.com/"
 
@@ -76,12 +76,19 @@ def test_names_of_one_run_differ_even_where_letter_case_does_not_count(paths: li
     assert len({name.casefold() for name in names.values()}) == len(urls)
 
 
-def test_a_taken_name_gets_the_first_free_number() -> None:
-    taken = {"a.png", "a-2.png", "b"}
+def test_many_files_of_one_name_are_numbered() -> None:
+    urls = [f"{HOST}{n}/out.png" for n in range(20_000)]
 
-    assert free_name("a.png", taken.__contains__) == "a-3.png"
-    assert free_name("b", taken.__contains__) == "b-2"
-    assert free_name("c.png", taken.__contains__) == "c.png"
+    names = list(plan_names([*urls, HOST + "out-3.png"]).values())
+
+    assert [*names[:3], *names[-2:]] == [
+        "out.png",
+        "out-2.png",
+        "out-3.png",
+        "out-20000.png",
+        "out-3-2.png",
+    ]
+    assert numbered("v1.tar", 2) == "v1-2.tar"
 
 
 @pytest.mark.parametrize(
