@@ -108,7 +108,7 @@ class Daemon:
         self._in_use(datetime.now(UTC))
         self._reporter = self._make_reporter()
         await self._start_web(store)
-        self._dispatch.start_mirrors()
+        self._dispatch.start_mirrors(snapshot)
         self._collector.tidy_up()
         await self._start_polling()
         self._collector.set_aside(again_after=self._first_round())

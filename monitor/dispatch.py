@@ -115,18 +115,22 @@ class Dispatch:
         """Begin to deliver, first what *snapshot* holds back."""
         self._line = line
         senders = {name: sender for name, sender in line.senders.items() if sender is not None}
-        self._outbox = Outbox(senders, self._context(line))
+        self._outbox = Outbox(senders, self._context(line), elsewhere=line.mirrors)
         self._outbox.accept(snapshot.notifications, snapshot.events)
         self._outbox.start()
 
-    def start_mirrors(self) -> None:
+    def start_mirrors(self, snapshot: Snapshot) -> None:
         """Begin to show states to the Alertmanagers, which are told where our page is."""
         self._exchange_mirrors(self._line)
+        for name, mirror in self._mirrors.items():
+            mirror.inherit([n for n in snapshot.notifications if n.channel == name])
 
     def apply(self, line: Line) -> None:
         """Go on with *line*; what it no longer has waits for :meth:`retire`.  Does not wait."""
         self._line = line
-        self._retired.workers += self._outbox.reconfigure(line.senders, self._context(line))
+        self._retired.workers += self._outbox.reconfigure(
+            line.senders, self._context(line), elsewhere=line.mirrors
+        )
         self._exchange_mirrors(line)
 
     async def retire(self) -> None:
@@ -134,6 +138,15 @@ class Dispatch:
         retired, self._retired = self._retired, _Retired()
         await self._outbox.retire(retired.workers, LAST_SENDS)
         await asyncio.gather(*(mirror.stop(LAST_SENDS) for mirror in retired.mirrors))
+        for mirror in retired.mirrors:
+            self._hand_on(mirror.name, mirror.troubles())
+
+    def _hand_on(self, channel_name: str, troubles: Sequence[Notification]) -> None:
+        """What a mirror has failed at is ended by its successor, or else can only be shown."""
+        if channel_name in self._mirrors:
+            self._mirrors[channel_name].inherit(troubles)
+        else:
+            self._outbox.accept(troubles, ())
 
     async def stop(self) -> None:
         """Stop everything; what is left waits for the next start."""
@@ -210,6 +223,8 @@ class Dispatch:
             clock=around.clock,
             timeout=settings.notify.timeout.total_seconds(),
             rng=around.rng,
+            enqueue=around.announcer.enqueue_message,
+            record=around.recorder.add,
             page=around.page,
         )
         addresses = [alertmanager_address(u.get_secret_value()) for u in channel.alertmanager]

@@ -118,8 +118,8 @@ def _way_table(ways: Sequence[Way]) -> output.Table:
 
 def _routing_notes(found: Routing) -> list[str]:
     notes = [
-        f"But nobody is told now: silence {silence.id} ({output.printable(silence.scope)}) holds"
-        f" until {output.time(silence.until)}."
+        f"But no message is sent now: silence {silence.id} ({output.printable(silence.scope)})"
+        f" holds until {output.time(silence.until)}."
         for silence in found.silences
     ]
     if not any(way.told for way in found.channels):

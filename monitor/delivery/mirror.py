@@ -13,18 +13,20 @@ import logging
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from monitor.clock import Clock
-from monitor.core.model import Alert
+from monitor.core.messages import Message
+from monitor.core.model import Alert, Notification, NotificationState
 from monitor.delivery.address import Address
 from monitor.delivery.alertmanager import Labels, Words, firing, labels_of, over, post, words
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.context import OutboxListener
 from monitor.delivery.patience import retry_delay
 from monitor.providers.http import HttpClient
+from monitor.store.base import Changes
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ class MirrorContext:
 
     ``current`` gives the open alerts that the channel's filters let through; ``page`` gives
     the base address of our page as others reach it, or nothing; ``timeout`` (real seconds) bounds
-    a post.
+    a post.  ``record`` takes what is to be seen in the record of deliveries, under numbers that
+    ``enqueue`` gives out.
     """
 
     current: Callable[[], Iterable[Alert]]
@@ -61,6 +64,8 @@ class MirrorContext:
     clock: Clock
     timeout: float
     rng: random.Random
+    enqueue: Callable[[str, Message, datetime], Notification]
+    record: Callable[[Changes], None]
     every: timedelta = RESEND_EVERY
     words: Words = words
     page: Callable[[], str] = str
@@ -76,13 +81,26 @@ class AlertmanagerMirror:
     other.  A cluster has to be told at every member; they agree on who notifies.
     """
 
-    def __init__(self, name: str, addresses: Sequence[Address], context: MirrorContext) -> None:
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[Address],
+        context: MirrorContext,
+    ) -> None:
         self.name = name
         several = len(addresses) > 1
         self._targets = [
             _Target(f"{name} ({address.host})" if several else name, name, address, context)
             for address in addresses
         ]
+
+    def inherit(self, troubles: Sequence[Notification]) -> None:
+        """Take over failures on record that had not ended when the last process did."""
+        self._targets[0].inherit(troubles)
+
+    def troubles(self) -> list[Notification]:
+        """The failures on record that have not ended."""
+        return [each for target in self._targets for each in target.troubles()]
 
     def start(self) -> None:
         """Begin to post: what is open now at once."""
@@ -130,6 +148,50 @@ class _Told:
         self.ended = {k: entry for k, entry in self.ended.items() if entry[0] > before}
 
 
+class _Trouble:
+    """Failures of one Alertmanager as the record of deliveries shows them: as one notification
+    that is pending from the first failed post to the next that succeeds.
+    """
+
+    def __init__(self, channel: str, label: str, context: MirrorContext) -> None:
+        self.open: list[Notification] = []
+        self._channel = channel
+        self._label = label
+        self._context = context
+
+    def goes_on(self, delivery: Delivery, unsent: int, now: datetime, wait: timedelta) -> None:
+        """One more post failed, the next one is in *wait*."""
+        error = f"{self._label}: {delivery.detail}" if self._label else delivery.detail
+        known = self.open[-1] if self.open else None
+        if known is None:
+            known = self._context.enqueue(self._channel, _states(unsent), now)
+        after = replace(known, attempts=known.attempts + 1, error=error, next_attempt_at=now + wait)
+        self.open[-1:] = [after]
+        self._context.record(Changes(notifications=[after]))
+
+    def ended(self, now: datetime) -> None:
+        """A post was taken, and with it all that is open."""
+        done = [
+            replace(
+                each,
+                state=NotificationState.DELIVERED,
+                attempts=each.attempts + 1,
+                finished_at=now,
+                error="",
+            )
+            for each in self.open
+        ]
+        self.open = []
+        if done:
+            self._context.record(Changes(notifications=done))
+
+
+def _states(count: int) -> Message:
+    """What the record says was to be delivered."""
+    noun = "alert" if count == 1 else "alerts"
+    return Message(title=f"the state of {count} {noun}", severity=None, stories=())
+
+
 class _Target:
     """One Alertmanager: its own pace, its own failures."""
 
@@ -145,9 +207,16 @@ class _Target:
         self._failures = 0
         self._unsent = 0
         self._behind_since: float | None = None
+        self._trouble = _Trouble(channel, label if label != channel else "", context)
         self._broken = False
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+
+    def inherit(self, troubles: Sequence[Notification]) -> None:
+        self._trouble.open += troubles
+
+    def troubles(self) -> list[Notification]:
+        return list(self._trouble.open)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"alertmanager-{self._label}")
@@ -209,12 +278,14 @@ class _Target:
         if delivery is None or delivery.outcome is Outcome.DELIVERED:
             self._unsent = self._failures = 0
             self._behind_since = None
+            self._trouble.ended(self._clock.now())
             wait = self._context.every
         else:
             self._failures += 1
             self._behind_since = self._behind_since or began
             jitter = self._context.rng.random()
             wait = min(retry_delay(self._failures, None, jitter), self._context.every)
+            self._trouble.goes_on(delivery, self._unsent, self._clock.now(), wait)
         self._due = self._clock.monotonic() + wait.total_seconds()
 
     async def _show(self, now: datetime) -> Delivery | None:

@@ -8,7 +8,7 @@ hangs holds up nobody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from monitor.core.model import Event, Notification, NotificationState
@@ -19,9 +19,19 @@ from monitor.store.base import Changes
 
 
 class Outbox:
-    """Accepts notifications once they are recorded and brings them to their channels."""
+    """Accepts notifications once they are recorded and brings them to their channels.
 
-    def __init__(self, senders: Mapping[str, Sender], context: OutboxContext) -> None:
+    Those of the channels *elsewhere* are somebody else's: a mirror's record of its failures.
+    """
+
+    def __init__(
+        self,
+        senders: Mapping[str, Sender],
+        context: OutboxContext,
+        *,
+        elsewhere: Collection[str] = (),
+    ) -> None:
+        self._elsewhere = frozenset(elsewhere)
         self._context = context
         self._workers = {
             name: Channel(name, sender, context, self.accept) for name, sender in senders.items()
@@ -37,6 +47,8 @@ class Outbox:
         known = {event.id: event for event in events}
         for notification in notifications:
             if notification.state is not NotificationState.PENDING:
+                continue
+            if notification.channel in self._elsewhere:
                 continue
             worker = self._workers.get(notification.channel)
             if worker is None:
@@ -60,13 +72,18 @@ class Outbox:
         return {name: worker.lag() for name, worker in self._workers.items()}
 
     def reconfigure(
-        self, senders: Mapping[str, Sender | None], context: OutboxContext
+        self,
+        senders: Mapping[str, Sender | None],
+        context: OutboxContext,
+        *,
+        elsewhere: Collection[str] = (),
     ) -> list[Channel]:
         """Go on with the channels in *senders*; None stands for a sender that stays.
 
         Returns the workers of channels that are no longer among them, for :meth:`retire`.
         """
         self._context = context
+        self._elsewhere = frozenset(elsewhere)
         gone = [self._workers.pop(name) for name in [*self._workers] if name not in senders]
         for name, sender in senders.items():
             worker = self._workers.get(name)

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from monitor.core.digest import digest
+from monitor.core.digest_values import KnownMeter, Records
+from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message, compose, trial_message
 from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
+from monitor.core.periods import Every, last_period, period_before
 from monitor.core.stories import VOICES
 
 _NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -30,7 +34,7 @@ _FULL = Facts(
 
 
 def sample_messages() -> Iterator[Message]:
-    """Every rule with few facts and with many, reminders, what is over, several stories."""
+    """Every rule with few facts and with many, reminders, ends, several stories, reports."""
     changes = (Change.FIRED, Change.REMINDED, Change.RESOLVED, Change.OCCURRED)
     for rule in VOICES:
         for change in changes:
@@ -42,6 +46,31 @@ def sample_messages() -> Iterator[Message]:
         now=_NOW,
     )
     yield trial_message("ops", now=_NOW)
+    yield from (_report(kind) for kind in Every)
+
+
+def _report(kind: Every) -> Message:
+    """A report of one balance that was not read lately."""
+    period = last_period(kind, _NOW, UTC)
+    known = KnownMeter(
+        subject=_KEY,
+        meter="balance",
+        keys=("studio",),
+        unit="credits",
+        balance=Decimal(412),
+        read_at=_NOW,
+        reference=Decimal(10_000),
+    )
+    found = digest(
+        period,
+        period_before(period, UTC),
+        at=_NOW,
+        meters=[known],
+        keys=["studio"],
+        channels=["ops"],
+        records=Records(),
+    )
+    return digest_message(found, timezone=UTC)
 
 
 def _event(

@@ -12,7 +12,16 @@ from markupsafe import Markup
 
 from monitor.core import wording
 from monitor.core.advice import REASON_TEXTS
-from monitor.core.model import Alert, Change, Event, NotificationState, Reason, Why
+from monitor.core.messages import decode
+from monitor.core.model import (
+    Alert,
+    Change,
+    Event,
+    Notification,
+    NotificationState,
+    Reason,
+    Why,
+)
 from monitor.core.stories import tell
 from monitor.jsonable import iso
 from monitor.queries import STATE_OK, STATE_UNKNOWN
@@ -40,6 +49,7 @@ class Templates:
             alert_name=_alert_name,
             change=_change,
             telling=_telling,
+            title=_title,
             delivery=_delivery,
             suppression=wording.SUPPRESSIONS.__getitem__,
             rule=_rule,
@@ -74,6 +84,11 @@ def _state(state: str) -> str:
     if state == STATE_UNKNOWN:
         return "not polled yet"
     return REASON_TEXTS[Reason(state)].short
+
+
+def _title(notification: Notification) -> str:
+    """The title of a notification that is a whole message: a report, or a mirror's record."""
+    return decode(notification.body).title
 
 
 def _rule(name: str) -> str:

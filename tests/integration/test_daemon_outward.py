@@ -120,15 +120,27 @@ async def test_the_filters_of_the_channel_hold(site: Site) -> None:
     assert site.states().keys() == {("spare", "critical")}
 
 
-async def test_nothing_of_it_is_a_message_and_failures_are_metrics(site: Site) -> None:
+async def test_its_failures_are_seen_where_those_of_other_channels_are_until_they_end(
+    site: Site,
+) -> None:
     site.alerts.status = 503
     async with Daemon(Plan.of(site.settings()), clock=Clock()) as daemon:
         site.spend("studio", 500)
         await site.alerts.until(1)
         await asyncio.sleep(0.1)
         assert daemon._dispatch.undelivered()["am"][0] == 1
+    listed = "SELECT channel, state, error FROM notifications"
     with closing(sqlite3.connect(site.store)) as store:
-        assert store.execute("SELECT count(*) FROM notifications").fetchone() == (0,)
+        ((channel, state, error),) = store.execute(listed).fetchall()
+    assert (channel, state) == ("am", "pending")
+    assert "HTTP 503" in error
+    site.alerts.status = 200
+    count = len(site.alerts.got)
+    async with Daemon(Plan.of(site.settings()), clock=Clock()):
+        await site.alerts.until(count + 1)
+        await asyncio.sleep(0.1)
+    with closing(sqlite3.connect(site.store)) as store:
+        assert store.execute(listed).fetchall() == [("am", "delivered", "")]
 
 
 async def test_it_pings_until_the_store_fails(site: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from monitor.core.ledger import open_ledger
+from monitor.core.messages import Message, encode
 from monitor.core.model import (
     Ack,
     Alert,
@@ -159,4 +160,17 @@ def report(kind: str = "day", until: datetime = NOW) -> StoredReport:
     """That the report of the day before *until* was given out."""
     return StoredReport(
         kind=kind, period_start=until - timedelta(days=1), period_end=until, enqueued_at=until
+    )
+
+
+def message(channel: str, told: Message, now: datetime) -> Notification:
+    """A notification of a whole message, as the announcer makes it."""
+    return Notification(
+        id=1,
+        channel=channel,
+        event_ids=(),
+        created_at=now,
+        due_at=now,
+        next_attempt_at=now,
+        body=encode(told),
     )

@@ -412,7 +412,7 @@ def test_a_silence_in_force_is_named(running: Any, store: Store) -> None:
     store.add_silence(recorded.silence(0, now, keys="rel*", rules="exhausted"))
     result = running("notify", "route", "relay", "exhausted", "critical")
     assert result.exit_code == 1
-    assert "But nobody is told now: silence 1 (key rel*, rule exhausted) holds" in result.stdout
+    assert "But no message is sent now: silence 1 (key rel*, rule exhausted) holds" in result.stdout
     assert running("notify", "route", "relay", "low_balance", "critical").exit_code == 0
 
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from support import recorded
 from support.alertmanager import Alertmanager, running_alertmanager
 
 from monitor.clock import Clock
@@ -66,6 +67,8 @@ class Monitor:
             clock=Clock(),
             timeout=5.0,
             rng=random.Random(1),
+            enqueue=recorded.message,
+            record=lambda changes: None,
             every=EVERY,
         )
         addresses = [alertmanager_address(url) for url in self.urls]

@@ -13,13 +13,16 @@ from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
+from support import recorded
 from support.receiver import Receiver
 
 from monitor.clock import Clock
-from monitor.core.model import Alert, Facts, Severity, Subject
+from monitor.core.messages import Message, decode
+from monitor.core.model import Alert, Facts, Notification, NotificationState, Severity, Subject
 from monitor.delivery.address import alertmanager_address
 from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
 from monitor.providers.http import HttpClient
+from monitor.store.base import Changes
 
 SPEED = 600  # a minute in a tenth of a second
 MINUTE = timedelta(minutes=1)
@@ -32,6 +35,7 @@ class Site:
         self.open: list[Alert] = []
         self.bug = False
         self.outcomes: list[str] = []
+        self.recorded: list[Changes] = []
         user = receiver.url.replace("//", "//user:pass@")
         context = MirrorContext(
             current=self.current,
@@ -40,6 +44,8 @@ class Site:
             clock=self.clock,
             timeout=1.0,
             rng=random.Random(1),
+            enqueue=recorded.message,
+            record=self.recorded.append,
         )
         self.mirror = AlertmanagerMirror("am", [alertmanager_address(user)], context)
 
@@ -186,11 +192,36 @@ async def test_an_end_that_was_not_taken_is_kept_until_it_is(
     assert outcome in site.outcomes
     assert f"HTTP {status}" in caplog.text
     assert "pass" not in caplog.text
+    (pending,) = shown(site)
+    assert pending.state is NotificationState.PENDING
+    assert decode(pending.body).title == "the state of 1 alert"
+    assert f"HTTP {status}" in pending.error
+    assert "pass" not in pending.error
     site.receiver.status = 200
     count = len(site.receiver.got)
     await site.receiver.until(count + 2)
     assert site.posts()[-1]["studio warning"] < site.clock.now()
     assert site.mirror.pending() == (0, 0.0)
+    (delivered,) = shown(site)
+    assert (delivered.state, delivered.error) == (NotificationState.DELIVERED, "")
+    assert delivered.attempts >= 4
+
+
+async def test_a_failure_that_the_last_process_left_on_record_ends_with_the_first_post(
+    site: Site,
+) -> None:
+    left = recorded.message("am", Message(title="t", severity=None, stories=()), site.clock.now())
+    site.mirror.inherit([replace(left, error="HTTP 503")])
+    site.show(site.alert())
+    await site.receiver.until(1)
+    await asyncio.sleep(0.05)
+    (delivered,) = shown(site)
+    assert delivered.state is NotificationState.DELIVERED
+
+
+def shown(site: Site) -> list[Notification]:
+    """What the record of deliveries shows, each in its last version."""
+    return list({n.id: n for changes in site.recorded for n in changes.notifications}.values())
 
 
 async def test_a_failing_alertmanager_is_not_pressed_by_changes(site: Site) -> None:

@@ -487,3 +487,66 @@ async def test_a_bad_start_is_judged(
         delivery = await asyncio.wait_for(send(url(port), seconds=1), 10)
     assert (delivery.outcome, delivery.detail) == (outcome, detail)
     assert_no_secret(delivery, all_logs)
+
+
+# -- every stage fails in every way -----------------------------------------------------------
+
+STAGES = ("connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "after DATA")
+GREETING = "250-mail.test\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"
+USUAL = {"connect": "220 mail.test", "EHLO": GREETING, "DATA": "354 go on", "QUIT": "221 bye"}
+WAYS = {
+    "refuses for now": ("451 4.3.0 not now", Outcome.RETRY, "SMTP 451"),
+    "refuses for good": ("550 5.7.1 not here", Outcome.REFUSED, "SMTP 550"),
+    "hangs": ("hangs", Outcome.RETRY, ""),
+    "hangs up": ("hangs up", Outcome.RETRY, "connection"),
+    "talks nonsense": ("HTTP/1.1 400 Bad Request", Outcome.RETRY, ""),
+}
+MATRIX = {f"{stage} {way}": (stage, *rest) for stage in STAGES for way, rest in WAYS.items()}
+
+
+def failing_at(stage: str, answer: str) -> Callable[[socket.socket], None]:
+    """A mail server that is well until *stage*, where it gives *answer* instead."""
+    replies = USUAL | {stage: answer}
+    replies["HELO"] = replies["EHLO"]
+
+    def reply(connection: socket.socket, word: str) -> bool:
+        said = replies.get(word, "250 2.0.0 ok")
+        if said == "hangs":
+            while connection.recv(1024):
+                pass
+        if said in ("hangs", "hangs up"):
+            return False
+        connection.sendall(f"{said}\r\n".encode())
+        return not said.startswith(("221", "HTTP"))
+
+    def behave(connection: socket.socket) -> None:
+        lines = connection.makefile("rb")
+        goes_on = reply(connection, "connect")
+        while goes_on and (line := lines.readline()):
+            word = line.decode().split()[0].upper()
+            goes_on = reply(connection, word)
+            if goes_on and word == "DATA" and replies["DATA"].startswith("354"):
+                while lines.readline() != b".\r\n":
+                    pass
+                goes_on = reply(connection, "after DATA")
+
+    return behave
+
+
+@pytest.mark.parametrize(("stage", "answer", "outcome", "detail"), MATRIX.values(), ids=MATRIX)
+async def test_a_server_that_at(
+    stage: str, answer: str, outcome: Outcome, detail: str, all_logs: pytest.LogCaptureFixture
+) -> None:
+    address = (
+        url(0, scheme="mailtos", login=True)
+        if stage == "STARTTLS"
+        else url(0, login=stage == "AUTH")
+    )
+    with speaking(failing_at(stage, answer)) as port:
+        began = asyncio.get_running_loop().time()
+        delivery = await send(address.replace(":0/", f":{port}/"), seconds=0.5)
+        took = asyncio.get_running_loop().time() - began
+    assert delivery.outcome is outcome, delivery
+    assert detail in delivery.detail
+    assert took < 5
+    assert_no_secret(delivery, all_logs)

@@ -10,6 +10,7 @@ import httpx
 from support import recorded
 from support.scene import MINUTE, NOW, Scene
 
+from monitor.core.messages import Message
 from monitor.core.model import (
     Ack,
     Facts,
@@ -269,6 +270,14 @@ async def test_alerts_show_who_took_them_on_and_who_was_not_told(
     assert "all channels raised silenced" in page.text
     assert "key low* · until 2026-05-01 15:59 UTC · anna · top-up ordered" in page.text
     assert "gone" not in page.text
+
+
+async def test_a_report_that_waits_is_named_by_its_title(
+    client: httpx.AsyncClient, scene: Scene
+) -> None:
+    report = Message(title="Weekly report <of> all", severity=None, stories=())
+    scene.store.write([Changes(notifications=[recorded.message("mail", report, NOW)])])
+    assert "Weekly report <of> all" in (await get(client, "/alerts")).text
 
 
 async def test_every_page_says_who_silences_or_has_acknowledged_an_open_alert(

@@ -156,6 +156,14 @@ def test_the_check_is_content_with_what_works_for_all_samples() -> None:
     assert complaint("body", None) is None
 
 
+def test_a_template_is_tried_on_reports_too() -> None:
+    for name in ("Daily report", "Weekly report"):
+        source = f'{{% if "{name}" in title %}}{{{{ stories[99].name }}}}{{% endif %}}fine'
+        found = complaint("title", source)
+        assert found is not None
+        assert "stories" in found or "element" in found
+
+
 def test_samples_have_messages_with_few_and_many_stories() -> None:
     assert {len(told.stories) for told in sample_messages()} >= {1, 3}
     assert {told.severity for told in sample_messages()} == {
