@@ -25,6 +25,7 @@ from monitor.core.model import (
 )
 from monitor.core.routing import Concern, is_silenced
 from monitor.core.rules.base import Verdict
+from monitor.core.stories import ONE_STORY, SAYS_IT_ALL
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World, concern_of
 
@@ -79,6 +80,7 @@ class Announcer:
         self._alert_id = snapshot.last_alert_id
         self._event_id = snapshot.last_event_id
         self._notification_id = snapshot.last_notification_id
+        self._covered: set[int] = set()  # alerts whose story another one tells
         self._flapping = Flapping(policy.repeat, snapshot.recent)
         self._groups: dict[tuple[str, bool], Notification] = {}  # (channel, held in quiet hours)
 
@@ -153,9 +155,12 @@ class Announcer:
             if self._is_silenced(alert, now):
                 continue
             if not _was_told(alert):
-                if not self._flapping.is_held(alert.slot) and not self._is_taken_on(alert):
-                    self._remind(alert, Why.SILENCE_OVER, now, changes)
-            elif alert.id not in self._world.acks:
+                if self._flapping.is_held(alert.slot) or self._is_taken_on(alert):
+                    continue
+                if not self._is_covered(alert):
+                    why = Why.UNCOVERED if alert.id in self._covered else Why.SILENCE_OVER
+                    self._remind(alert, why, now, changes)
+            elif alert.id not in self._world.acks and not self._is_over_it(alert):
                 self._escalate(alert, now, changes)
                 waiting.append(self._world.alerts[alert.slot])
         self._repeat(waiting, now, changes)
@@ -243,9 +248,38 @@ class Announcer:
         if self._is_silenced(alert, alert.changed_at):
             return _untold(transition, before), Suppression.SILENCED
         if transition.change is Change.RESOLVED and not alert.severities:
-            return replace(transition, told=False), Suppression.SILENCED
+            was_covered = alert.id in self._covered
+            self._covered.discard(alert.id)
+            reason = Suppression.INHIBITED if was_covered else Suppression.SILENCED
+            return replace(transition, told=False), reason
+        if transition.change is not Change.RESOLVED and self._is_covered(alert):
+            self._covered.add(alert.id)
+            told = before.severities if before else ()
+            covered = replace(alert, severities=told)
+            return replace(transition, alert=covered, told=False), Suppression.INHIBITED
         at = max(alert.changed_at, alert.told_at or alert.changed_at)
         return replace(transition, alert=replace(alert, told_at=at)), None
+
+    def _is_covered(self, alert: Alert) -> bool:
+        """Whether all who would be told of *alert* were told the same story by another one.
+
+        Not where a channel hears of one of the two rules only.
+        """
+        if alert.rule not in ONE_STORY:
+            return False
+        wanting = [route for route in self._routes if self.wanted(route, alert)]
+        return any(
+            other is not None
+            and _was_told(replace(other, severity=alert.severity))
+            and all(self.wanted(route, other) for route in wanting)
+            for rule in (ONE_STORY | SAYS_IT_ALL) - {alert.rule}
+            for other in [self._world.alerts.get((alert.subject.id, alert.meter, rule))]
+        )
+
+    def _is_over_it(self, alert: Alert) -> bool:
+        """Whether *alert* waits until there is a balance again, because nothing is left."""
+        empty = (alert.subject.id, alert.meter, "exhausted")
+        return alert.rule in (*ONE_STORY, "spike") and empty in self._world.alerts
 
     def _is_taken_on(self, alert: Alert) -> bool:
         """Whether somebody has acknowledged the alert, and it has not become worse since."""

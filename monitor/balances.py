@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
 from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
-from monitor.core.model import MeterReading
-from monitor.core.rules import MeterView, RuleParameters
-from monitor.core.rules.base import State
+from monitor.core.model import MeterReading, Subject
+from monitor.core.projection import outlook
+from monitor.core.rules import MeterView, OverdueTopUp, Spike, ToppedUp
+from monitor.core.rules.base import MeterRule, State
+from monitor.foresight import Foresight
 from monitor.store.base import Changes, StoredLedger
 from monitor.world import WatchedKey, World
 
@@ -21,6 +23,9 @@ class Balances:
     def __init__(self, world: World, announcer: Announcer) -> None:
         self._world = world
         self._announcer = announcer
+        self._foresight = Foresight(world)
+        self._restored_at = {slot: ledger.at for slot, ledger in world.ledgers.items()}
+        self._low_since: dict[tuple[str, str], datetime] = {}  # of a top-up that is due
         self._speakers: dict[tuple[str, str], str] = {}  # of accounts: the key entered last
 
     def speaks(self, watched: WatchedKey, meter: str, at: datetime) -> bool:
@@ -61,17 +66,20 @@ class Balances:
         if balance is None:
             return ledger, None
         movement: Movement | None = None
-        moved = True
+        moved, before = True, None
         if ledger is None or ledger.unit != reading.unit:
+            self._foresight.forget(slot)
             ledger = open_ledger(at, balance, reading.unit)
         elif was_unlimited:
             ledger = reopen(ledger, at, balance)
         else:
             if at < ledger.at:  # polls end in order, so the clock was set back
                 ledger = replace(ledger, at=at, charges=())
+            before = ledger
             ledger, movement = advance(ledger, at, balance)
             moved = movement is not None
         self._world.ledgers[slot] = ledger
+        self._foresight.enter(slot, before, ledger, changes)
         if moved:
             changes.ledgers.append(StoredLedger(subject_id=slot[0], meter=slot[1], state=ledger))
         return ledger, movement
@@ -88,33 +96,111 @@ class Balances:
     ) -> None:
         """The balance rules in the order in which they tell one story."""
         rules = watched.rules
-
-        def slot_and_view(rule: RuleParameters) -> tuple[Slot, MeterView]:
-            slot = Slot(subject=watched.balance_subject, meter=reading.meter, rule=rule.name)
-            alert = self._world.alert(slot)
-            view = MeterView(
-                reading=reading,
-                at=at,
-                ledger=ledger,
-                movement=movement,
-                firing=alert.severity if alert else None,
-                top_up_url=watched.top_up_url,
-            )
-            return slot, view
-
+        view = self._view(watched, reading, at, ledger=ledger, movement=movement)
+        about = _About(watched.balance_subject, reading.meter, changes)
         if rules.topped_up is not None and movement is not None:
-            slot, view = slot_and_view(rules.topped_up)
-            verdict = rules.topped_up.judge(view)
-            event = occur(slot, verdict, now=at, next_id=self._announcer.next_alert_id)
-            if event is not None:
-                self._announcer.apply(event, changes)
-        exhausted = False
-        if rules.exhausted is not None:
-            slot, view = slot_and_view(rules.exhausted)
-            verdict = rules.exhausted.judge(view)
-            exhausted = verdict.state is State.BREACH
-            self._announcer.step(slot, verdict, at, changes)
-        # "Exhausted" already says it all: low_balance waits until there is a balance again.
-        if rules.low_balance is not None and not exhausted:
-            slot, view = slot_and_view(rules.low_balance)
-            self._announcer.step(slot, rules.low_balance.judge(view), at, changes)
+            self._occur(rules.topped_up, view, about)
+        # "Exhausted" already says it all: what is low or runs out waits until something is there.
+        if self._step(rules.exhausted, view, about) is not State.BREACH:
+            self._judge_spike(rules.spike, view, about)
+            # Of these two one is enough: both tell when it runs out.
+            if self._step(rules.runway, view, about) is not State.BREACH:
+                self._step(rules.before_top_up, view, about)
+            self._step(rules.low_balance, view, about)
+        self._step(rules.expiring, view, about)
+        self._judge_overdue(rules.overdue_top_up, view, about)
+
+    def judge_expiry(
+        self, watched: WatchedKey, reading: MeterReading, at: datetime, changes: Changes
+    ) -> None:
+        """The one rule that is also about what is no balance: sessions, and things one has."""
+        if watched.rules.expiring is not None:
+            view = MeterView(reading=reading, at=at, ledger=None, movement=None, firing=None)
+            about = _About(watched.balance_subject, reading.meter, changes)
+            self._step(watched.rules.expiring, view, about)
+
+    def finish(self, changes: Changes) -> None:
+        """The last unit of work: what was learned of consumption."""
+        self._foresight.finish(changes)
+
+    def _view(
+        self,
+        watched: WatchedKey,
+        reading: MeterReading,
+        at: datetime,
+        *,
+        ledger: LedgerState,
+        movement: Movement | None,
+    ) -> MeterView:
+        projection = None
+        if reading.balance is not None:
+            slot = (watched.balance_subject.id, reading.meter)
+            projection = self._foresight.project(slot, at, float(reading.balance))
+        return MeterView(
+            reading=reading,
+            at=at,
+            ledger=ledger,
+            movement=movement,
+            firing=None,
+            top_up_url=watched.top_up_url,
+            projection=projection,
+            outlook=outlook(projection, reading.balance, at),
+        )
+
+    def _occur(self, rule: ToppedUp, view: MeterView, about: _About) -> None:
+        event = occur(
+            about.slot(rule), rule.judge(view), now=view.at, next_id=self._announcer.next_alert_id
+        )
+        if event is not None:
+            self._announcer.apply(event, about.changes)
+
+    def _step(self, rule: MeterRule | None, view: MeterView, about: _About) -> State | None:
+        """Let *rule* judge and move its alert; None where it is switched off."""
+        if rule is None:
+            return None
+        slot = about.slot(rule)
+        alert = self._world.alert(slot)
+        if alert is not None:
+            view = replace(view, firing=alert.severity)
+        verdict = rule.judge(view)
+        self._announcer.step(slot, verdict, view.at, about.changes)
+        return verdict.state
+
+    def _judge_spike(self, rule: Spike | None, view: MeterView, about: _About) -> None:
+        if rule is not None and view.reading.balance is not None:
+            usual = self._foresight.usual(about.balance, view.at)
+            if usual is not None:
+                self._step(rule, replace(view, usual=usual), about)
+
+    def _judge_overdue(self, rule: OverdueTopUp | None, view: MeterView, about: _About) -> None:
+        """Since when a top-up is due is remembered here; a restart counts from the last movement
+        before it, as the balance has been what it is since then.
+        """
+        if rule is None:
+            return
+        alert = self._world.alert(about.slot(rule))
+        if rule.is_low(view, firing=alert is not None):
+            began = view.at if view.movement else self._restored_at.get(about.balance, view.at)
+            since = self._low_since.setdefault(about.balance, began)
+            view = replace(view, low_since=since)
+        else:
+            self._low_since.pop(about.balance, None)
+        self._step(rule, view, about)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """Which balance is judged, and the unit of work it belongs to."""
+
+    subject: Subject
+    meter: str
+    changes: Changes
+
+    @property
+    def balance(self) -> tuple[str, str]:
+        """(subject id, meter)."""
+        return (self.subject.id, self.meter)
+
+    def slot(self, rule: MeterRule) -> Slot:
+        """Where an alert of *rule* belongs."""
+        return Slot(subject=self.subject, meter=self.meter, rule=rule.name)

@@ -16,6 +16,7 @@ from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
 from monitor.config.models import Settings, Web
 from monitor.core.model import Observation
+from monitor.core.renewals import Renewal
 from monitor.core.wording import count, span
 from monitor.delivery.address import heartbeat_address
 from monitor.delivery.heartbeat import Heartbeat, Progress
@@ -29,6 +30,7 @@ from monitor.poller import Poller
 from monitor.providers.exchange import is_loopback
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
+from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store
 from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
@@ -109,6 +111,7 @@ class Daemon:
         self._reporter = self._make_reporter()
         await self._start_web(store)
         self._dispatch.start_mirrors(snapshot)
+        self._renewer = self._make_renewer()
         self._collector.tidy_up()
         await self._start_polling()
         self._collector.set_aside(again_after=self._first_round())
@@ -156,6 +159,19 @@ class Daemon:
             enqueue=self._announcer.enqueue_message,
             record=self._recorder.add,
         )
+
+    def _make_renewer(self) -> Renewer:
+        context = RenewerContext(
+            world=self.world,
+            http=self._http,
+            record=self._renewal,
+            written=self._written,
+            renewed=self._renewed,
+            clock=self.clock,
+        )
+        renewer = Renewer(self.plan.renewing, context)
+        self._on_stop("renewals", renewer.stop)
+        return renewer
 
     def _start_heartbeat(self) -> None:
         wanted = self.settings.heartbeat
@@ -267,6 +283,7 @@ class Daemon:
         self._dispatch.apply(line)
         self._recorder.add(self._pipeline.reconfigure(changed, now))
         self._poller.replace_jobs(plan.jobs)
+        self._renewer.replace(plan.renewing)
         self._reporter = self._make_reporter()
         if heartbeat != self.settings.heartbeat:
             await self._stop_heartbeat()
@@ -317,6 +334,19 @@ class Daemon:
 
     def _observe(self, observation: Observation) -> None:
         self._recorder.add(self._pipeline.observe(observation))
+        self._renewer.consider(observation)
+
+    def _renewal(self, renewal: Renewal) -> None:
+        self._recorder.add(self._pipeline.renewal(renewal))
+
+    def _renewed(self, key: str) -> None:
+        """Its accounts can be read again: whoever is told of the trouble hears so soon."""
+        self._poller.poll_soon(key)
+
+    async def _written(self) -> bool:
+        """Whether all that was decided so far is in the store."""
+        await self._recorder.settled()
+        return not self._recorder.error
 
     def _release(self, changes: Changes) -> None:
         self._dispatch.released(changes)

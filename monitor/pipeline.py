@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from monitor.announcer import Announcer
 from monitor.balances import Balances
-from monitor.core.alerts import Slot, close
+from monitor.core.alerts import Slot, close, occur
 from monitor.core.model import (
     Failure,
     KeyState,
@@ -26,6 +26,7 @@ from monitor.core.model import (
     Sample,
     Why,
 )
+from monitor.core.renewals import Renewal
 from monitor.core.rules import KeyView, RuleParameters, Silent
 from monitor.core.rules.base import State
 from monitor.outages import ProviderWatch
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 SAVE_EVERY = timedelta(minutes=1)
 """Times alone (a key that goes on answering the same) are written at most this often; what a
 ``kill -9`` can lose is the last minute of "still the same", never a change."""
+
+JUDGE_EVERY = timedelta(minutes=15)
+"""A balance that stays as it is runs out later and expires sooner: it is judged so often."""
 
 METER_KEPT = timedelta(days=1)
 """A meter that a provider stops showing is forgotten, with its alert, after this time."""
@@ -116,6 +120,20 @@ class Pipeline:
                 self._meters.sweep(live, self._watched_since(live), now, changes)
         return changes
 
+    def renewal(self, renewal: Renewal) -> Changes:
+        """A login is about to be renewed, or what became of it; the end is told."""
+        changes = Changes(renewals=[renewal])
+        self.world.renewals[renewal.key, renewal.meter] = renewal
+        live = self.world.keys.get(renewal.key)
+        rule = live.watched.rules.renewal if live else None
+        if live is not None and rule is not None:
+            slot = Slot(subject=live.watched.subject, meter=renewal.meter, rule=rule.name)
+            next_id = self._announcer.next_alert_id
+            event = occur(slot, rule.judge(renewal), now=renewal.at, next_id=next_id)
+            if event is not None:
+                self._announcer.apply(event, changes)
+        return changes
+
     def finish(self) -> Changes:
         """The last unit of work: times that were held back (see ``SAVE_EVERY``)."""
         changes = Changes()
@@ -124,6 +142,7 @@ class Pipeline:
             if last is not None and (saved is None or last > saved):
                 changes.samples.extend(m.run for m in live.meters.values() if m.run)
                 self._save_key(live, changes, last)
+        self._balances.finish(changes)
         return changes
 
     def clock_stepped(self, by: timedelta, now: datetime) -> Changes:
@@ -188,19 +207,23 @@ class Pipeline:
             self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
         meter.reading, meter.at = reading, at
         if reading.kind is not Kind.BALANCE:
+            if not same or not _within(meter.judged_at, at, JUDGE_EVERY):
+                self._balances.judge_expiry(live.watched, reading, at, changes)
+                meter.judged_at = at
             return not same
         if not self._balances.speaks(live.watched, reading.meter, at):
-            meter.judged = False
+            meter.judged_at = None
             return not same
         ledger, movement = self._balances.enter(
             live.watched, reading, at, changes, was_unlimited=was_unlimited
         )
-        # Rules are pure: what was judged and did not move need not be judged again.
-        if ledger is not None and not (same and meter.judged and movement is None):
+        # What was judged and did not move need not be judged again, until time has told.
+        is_known = same and movement is None and _within(meter.judged_at, at, JUDGE_EVERY)
+        if ledger is not None and not is_known:
             self._balances.judge(
                 live.watched, reading, at, changes, ledger=ledger, movement=movement
             )
-            meter.judged = True
+            meter.judged_at = at
         return not same
 
     def _forget_meters(self, live: LiveKey, reading: Reading, changes: Changes) -> bool:

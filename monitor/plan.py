@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from monitor.config.models import Settings
 from monitor.poller import PollJob
 from monitor.providers import KeySettings
+from monitor.providers.base import Renewing
 from monitor.world import WatchedKey, watched_key
 
 
@@ -29,6 +30,15 @@ class Plan:
     settings: Settings
     watched: tuple[WatchedKey, ...]
     jobs: tuple[PollJob, ...]
+
+    @property
+    def renewing(self) -> dict[str, Renewing]:
+        """The providers that renew logins by themselves, by the name of their key."""
+        return {
+            job.name: job.provider
+            for job in self.jobs
+            if isinstance(job.provider, Renewing) and job.provider.renewable
+        }
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

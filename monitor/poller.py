@@ -122,6 +122,15 @@ class Poller:
         """How many polls run now."""
         return len(self._tasks)
 
+    def poll_soon(self, name: str) -> None:
+        """Poll the key *name* at once and not at its next time, unless its poll runs already."""
+        key = self._keys.get(name)
+        if key is None or key.busy or self._timer is None:
+            return
+        now = self._clock.monotonic()
+        self._schedule.move(key.slot, now)
+        self._timer.hasten(now)
+
     def lag(self) -> float:
         """Real seconds by which the schedule itself is late; keys held by limits do not count."""
         late = self._clock.monotonic() - self._schedule.next_due()
@@ -308,6 +317,9 @@ class Poller:
             if key.failures:
                 key.failures = 0
                 self._schedule.back_to_phase(key.slot, ended)
+            wait = observation.retry_after
+            if wait is not None and wait.total_seconds() > key.slot.interval:
+                self._schedule.move(key.slot, ended + wait.total_seconds())
         else:
             outcome = observation.reason.value
             self._back_off(key, observation, ended)

@@ -205,6 +205,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "keys": lambda k: k.name,
         "forgotten": lambda pair: pair,
         "ledgers": lambda e: (e.subject_id, e.meter),
+        "forecasts": lambda f: (f.subject_id, f.meter),
         "samples": lambda s: (s.key, s.meter, s.at),
         "outages": lambda o: (o.key, o.at),
         "alerts": lambda a: a.id,
@@ -213,6 +214,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "attempts": lambda a: (a.notification_id, a.number),
         "reports": lambda r: (r.kind, r.period_start),
         "configurations": lambda _: None,
+        "renewals": lambda r: (r.key, r.meter),
         "suppressed": lambda s: (s.event_id, s.channel, s.reason),
     }
     for name, identity in rows.items():

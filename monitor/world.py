@@ -5,11 +5,12 @@ Only the pipeline changes it; metrics and the pages that show the present read i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.core.alerts import Slot
+from monitor.core.forecast import ForecastState
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
     Ack,
@@ -22,10 +23,12 @@ from monitor.core.model import (
     Silence,
     Subject,
 )
+from monitor.core.projection import Projection, caught_up
+from monitor.core.renewals import Renewal
 from monitor.core.routing import Concern
 from monitor.core.rules import Rules
 from monitor.providers import KeySettings
-from monitor.store.base import Snapshot
+from monitor.store.base import Snapshot, StoredForecast
 
 STALE_AFTER_INTERVALS = 3
 """A balance is shown as current for three poll intervals."""
@@ -60,14 +63,14 @@ class WatchedKey:
 
 @dataclass(slots=True)
 class LiveMeter:
-    """The last reading of one meter through one key, its newest stored run, and whether the
-    rules have seen it since this process started.
+    """The last reading of one meter through one key, its newest stored run, and when the rules have
+    seen it (None: not since this process started).
     """
 
     reading: MeterReading
     at: datetime
     run: Sample | None = None
-    judged: bool = False
+    judged_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -93,15 +96,19 @@ class LiveKey:
 
 @dataclass(slots=True)
 class World:
-    """All watched keys by name, ledgers by (subject id, meter), open alerts by slot; the silences
-    that may still hold, and the acknowledgements of open alerts by their id.
+    """All watched keys by name; ledgers, what their forecasts have learned, and the last forecast
+    made, by (subject id, meter); open alerts by slot; the silences that may still hold, the
+    acknowledgements of open alerts by their id, and the last renewal of logins by (key, meter).
     """
 
     keys: dict[str, LiveKey] = field(default_factory=dict)
     ledgers: dict[tuple[str, str], LedgerState] = field(default_factory=dict)
+    forecasts: dict[tuple[str, str], ForecastState] = field(default_factory=dict)
+    projections: dict[tuple[str, str], Projection] = field(default_factory=dict)
     alerts: dict[tuple[str, str, str], Alert] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     acks: dict[int, Ack] = field(default_factory=dict)
+    renewals: dict[tuple[str, str], Renewal] = field(default_factory=dict)
 
     def ledger(self, watched: WatchedKey, meter: str) -> LedgerState | None:
         """The ledger that a key's meter is entered into."""
@@ -156,6 +163,17 @@ def watched_key(key: KeySettings) -> WatchedKey:
     )
 
 
+def present_forecasts(
+    stored: Iterable[StoredForecast], ledgers: Mapping[tuple[str, str], LedgerState]
+) -> dict[tuple[str, str], ForecastState]:
+    """What was learned of each balance, brought up to its ledger."""
+    slots = {(entry.subject_id, entry.meter): entry for entry in stored}
+    return {
+        slot: caught_up(entry.state, entry.consumed_total, entry.refunded_total, ledgers.get(slot))
+        for slot, entry in slots.items()
+    }
+
+
 def concern_of(
     subject: Subject, rule: str, keys: Sequence[WatchedKey], names: Sequence[str] = ()
 ) -> Concern:
@@ -181,11 +199,14 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
 
     A key that kept its name but reads another provider now starts afresh.
     """
+    ledgers = {(entry.subject_id, entry.meter): entry.state for entry in snapshot.ledgers}
     world = World(
-        ledgers={(entry.subject_id, entry.meter): entry.state for entry in snapshot.ledgers},
+        ledgers=ledgers,
+        forecasts=present_forecasts(snapshot.forecasts, ledgers),
         alerts={alert.slot: alert for alert in snapshot.alerts},
         silences=snapshot.silences,
         acks={ack.alert_id: ack for ack in snapshot.acks},
+        renewals={(renewal.key, renewal.meter): renewal for renewal in snapshot.renewals},
     )
     stored = {key.name: key for key in snapshot.keys}
     runs = {(run.key, run.meter): run for run in snapshot.runs}

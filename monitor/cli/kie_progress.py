@@ -22,7 +22,8 @@ from rich.table import Column
 from monitor.core.wording import count
 from monitor.downloads.outcome import FileOutcome, Listener, Quiet, State
 
-_NAME_WIDTH = 28
+_LONGEST_NAME = 28
+"""Characters of a name beside its bar; a narrow terminal has room for less."""
 
 
 @contextmanager
@@ -38,18 +39,19 @@ def shown_progress(total: int) -> Iterator[Listener]:
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn(
-            "{task.description}",
-            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH + 8),
-        ),
-        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}", table_column=_unbroken()),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+        DownloadColumn(table_column=_unbroken()),
+        TransferSpeedColumn(table_column=_unbroken()),
+        TimeRemainingColumn(compact=True, table_column=_unbroken()),
         console=console,
         transient=True,
         expand=True,
     )
+
+
+def _unbroken() -> Column:
+    return Column(no_wrap=True, overflow="ellipsis")
 
 
 class Bars:
@@ -58,6 +60,7 @@ class Bars:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
         self._total = total
+        self._room = max(10, min(_LONGEST_NAME, progress.console.width // 3))
         self._done = 0
         self._failed = 0
         self._tasks: dict[str, TaskID] = {}
@@ -68,7 +71,10 @@ class Bars:
     def started(self, url: str, name: str, offset: int, size: int | None) -> None:
         """The file comes in, from *offset* on; what came before a new beginning is taken back."""
         self._progress.reset(
-            self._task(url), completed=offset, total=size, description=escape(_cut(name))
+            self._task(url),
+            completed=offset,
+            total=size,
+            description=escape(_cut(name, self._room)),
         )
         self._progress.advance(self._all, offset - self._here.get(url, 0))
         self._here[url] = offset
@@ -84,7 +90,7 @@ class Bars:
     def waiting(self, url: str, detail: str) -> None:
         """The file waits for its next attempt."""
         words = f"… {detail}"
-        text = words if len(words) <= _NAME_WIDTH else f"{words[: _NAME_WIDTH - 1]}…"
+        text = words if len(words) <= self._room else f"{words[: self._room - 1]}…"
         self._progress.update(self._task(url), description=escape(text))
 
     def finished(self, url: str, outcome: FileOutcome) -> None:
@@ -112,9 +118,9 @@ class Bars:
         return f"{self._done} of {count(self._total, 'file')}{failed}"
 
 
-def _cut(text: str) -> str:
-    """*text* within the room for a name, its end kept: names often differ only there."""
-    if len(text) <= _NAME_WIDTH:
+def _cut(text: str, room: int) -> str:
+    """*text* within *room* characters, its end kept: names often differ only there."""
+    if len(text) <= room:
         return text
-    half = _NAME_WIDTH // 2
+    half = room // 2
     return f"{text[: half - 1]}…{text[-half:]}"

@@ -128,7 +128,11 @@ class Assembly:
         values = (
             entry.get(name) for section, name in _SECRETS for _, entry in self._mappings(section)
         )
-        texts = (each for each in values if isinstance(each, str) and each not in CONSOLE_URLS)
+        linked = (entry.get("linked") for _, entry in self._mappings("keys"))
+        accounts = (a for each in linked if isinstance(each, list) for a in each)
+        passwords = (a.get("password") for a in accounts if isinstance(a, dict))
+        found = (*values, *passwords)
+        texts = (each for each in found if isinstance(each, str) and each not in CONSOLE_URLS)
         return any(not isinstance(each, FromEnvironment) for each in texts)
 
     def _common(self) -> _Common:
@@ -162,7 +166,19 @@ class Assembly:
         own_rules = merged(common.written, switched(written.get("rules", {})))
         entry["rules"] = own_rules if "rules" in written else common.rules
         self._credentials.resolve(entry, "key", path)
+        if isinstance(entry.get("linked"), list):
+            entry["linked"] = self._logins(entry["linked"], (*path, "linked"))
         return entry
+
+    def _logins(self, written: list[Any], path: Path) -> list[Any]:
+        """Linked accounts with their passwords, wherever these are."""
+        found = []
+        for position, each in enumerate(written):
+            account = dict(each) if isinstance(each, dict) else each
+            if isinstance(account, dict):
+                self._credentials.resolve(account, "password", (*path, position))
+            found.append(account)
+        return found
 
     def _channels(self) -> dict[int, ChannelSettings]:
         """The channels that are valid by themselves, by their position."""

@@ -32,7 +32,16 @@ CheckUrl = Callable[[str], str | None]
 """What is wrong with a channel URL, as a sentence free of secrets; None when it is usable."""
 
 _URL_FORMS = ("url_file", "url_credential", "url")
-_BALANCE_RULES = ("low_balance", "exhausted", "topped_up")
+_BALANCE_RULES = (
+    "low_balance",
+    "runway",
+    "before_top_up",
+    "exhausted",
+    "spike",
+    "expiring",
+    "topped_up",
+    "overdue_top_up",
+)
 
 
 def unique_names(section: str, named: Mapping[int, str], findings: Findings) -> None:
@@ -257,6 +266,7 @@ RULE_SEVERITIES = {
     "rejected": (Severity.CRITICAL,),
     "silent": (Severity.WARNING,),
     "topped_up": (Severity.INFO,),
+    "renewal": (Severity.INFO, Severity.WARNING),
 }
 """Which severities each rule raises."""
 

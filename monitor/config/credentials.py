@@ -15,12 +15,13 @@ _REQUIRED = frozenset({"url"})  # whether a key is needed, its provider knows
 _COMPLAINTS: Mapping[str, Callable[[str], str | None]] = {
     "key": secrets.complaint_about_key,
     "url": secrets.complaint_about_url,
+    "password": secrets.complaint_about_password,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Resolves ``key`` or ``url``, ``..._file`` and ``..._credential`` of entries.
+    """Resolves ``key``, ``url`` or ``password``, ``..._file`` and ``..._credential`` of entries.
 
     Relative files start from ``directory``, that of the configuration file.
     """

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from monitor.config.telling import Escalate, Repeat
-from monitor.config.values import Switch, switched_off
+from monitor.config.values import switched_off
 from monitor.config.zones import ZoneName
-from monitor.core.fields import STRICT, Duration
+from monitor.core.fields import STRICT, Duration, Switch
 from monitor.core.periods import Every, SendTime, parse_send_time
 from monitor.providers.base import Name
 

@@ -135,6 +135,13 @@ def complaint_about_url(value: str) -> str | None:
     return None
 
 
+def complaint_about_password(value: str) -> str | None:
+    """Why *value* cannot be a password, or None; the sentence does not show it."""
+    if _CONTROL.search(value):
+        return "holds a line break or control character: exactly one password is wanted"
+    return None
+
+
 def _decode(content: bytes) -> str:
     try:
         value = content.decode("utf-8-sig").rstrip("\r\n")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from monitor.config.models import Settings
 from monitor.config.problems import Path
 from monitor.core.fields import Threshold, format_duration
+from monitor.core.rules import Rules
 from monitor.providers.expressions import Expression
 
 HIDDEN = "***"
@@ -76,7 +77,7 @@ def _shown_fields(model: BaseModel, path: Path, hidden: frozenset[Path]) -> dict
     return shown
 
 
-_SWITCHED = frozenset({"web", "low_balance", "exhausted", "rejected", "silent", "topped_up"})
+_SWITCHED = frozenset({"web", *Rules.model_fields})
 """Where nothing means that it was switched off."""
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, SecretStr, StringConstraints
 
 from monitor.config.passwords import PasswordHash
 
@@ -94,16 +94,6 @@ UserName = Annotated[str, AfterValidator(_check_user)]
 
 Password = Annotated[SecretStr, AfterValidator(_check_password)]
 """The hash of a password: whoever has it can try passwords at leisure."""
-
-
-def _switch(value: Any) -> Any:
-    """``on`` and ``off`` are plain text to our reading of YAML."""
-    return {"on": True, "yes": True, "off": False, "no": False}.get(str(value), value)
-
-
-Switch = Annotated[
-    bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
-]
 
 
 def switched_off(value: Any) -> Any:

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
-from monitor.config.later import is_later
 from monitor.config.problems import Findings, Path
 from monitor.config.secrets import FromEnvironment
 from monitor.providers.base import Name
@@ -67,8 +66,6 @@ def report(
 
 
 def _unknown(path: Path, fields: Callable[[Path], Iterable[str]]) -> str:
-    if is_later(path):
-        return "is not in this version yet"
     return f"unknown field{suggestion(str(path[-1]), fields(path[:-1]))}"
 
 

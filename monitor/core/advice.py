@@ -59,7 +59,8 @@ REASON_TEXTS: dict[Reason, ReasonText] = {
     Reason.SESSION_BROKEN: ReasonText(
         "login session broken",
         "the login of a linked account has failed",
-        "The owner of the linked account should delete it at the provider and add it again.",
+        "Log in to the linked account again (Kling: credit-monitor kling renew); if that does not "
+        "help, its owner should delete it at the provider and add it again.",
     ),
     Reason.SUBSCRIPTION_INACTIVE: ReasonText(
         "subscription ended",

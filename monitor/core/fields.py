@@ -8,7 +8,13 @@ from datetime import timedelta
 from decimal import Context, Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PlainSerializer
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -97,6 +103,17 @@ def _to_duration(value: Any) -> Any:
     if isinstance(value, str):
         return parse_duration(value)
     raise ValueError("a duration needs a unit, such as 30s, 5m, 1h30m or 7d")
+
+
+def _switch(value: Any) -> Any:
+    """``on`` and ``off`` are plain text to our reading of YAML."""
+    return {"on": True, "yes": True, "off": False, "no": False}.get(str(value), value)
+
+
+Switch = Annotated[
+    bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
+]
+"""A configuration field that reads ``on`` and ``off``."""
 
 
 class _DurationSchema:

@@ -48,6 +48,9 @@ _UP = Context(prec=80, rounding=ROUND_CEILING)
 _ROUND_DIGITS = 6
 """An amount with more digits than this is not round."""
 
+_TOP_UPS_KEPT = 5
+"""Times of top-ups that are remembered: enough to see a rhythm in them."""
+
 Charges = tuple[tuple[datetime, Decimal], ...]
 
 
@@ -80,7 +83,7 @@ class LedgerState:
     ``reference`` is the level that percentages refer to: the balance after the last top-up, until
     one is seen the highest balance seen.  ``charges`` are the recent steps down that a refund may
     give back: (start of a quarter of an hour, amount), oldest first, at most half a dozen.
-    ``last_payment`` is the amount of the last top-up.
+    ``last_payment`` is the amount of the last top-up, ``top_ups`` the times of the last few.
     """
 
     at: datetime
@@ -93,6 +96,7 @@ class LedgerState:
     refunded_total: Decimal = ZERO
     charges: Charges = ()
     last_payment: Decimal | None = None
+    top_ups: tuple[datetime, ...] = ()
 
 
 def open_ledger(at: datetime, balance: Decimal, unit: str) -> LedgerState:
@@ -207,6 +211,7 @@ def _top_up(
         topped_up_total=_EXACT.add(state.topped_up_total, amount),
         charges=_with(charges, at, used) if used else charges,
         last_payment=amount,
+        top_ups=(*state.top_ups[1 - _TOP_UPS_KEPT :], at),
     )
     return after, Movement(
         kind=MovementKind.TOP_UP, amount=amount, at=at, balance=balance, used=used

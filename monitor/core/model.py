@@ -117,12 +117,13 @@ class MeterReading:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterFailure:
     """One meter that gave no reading although its key works, as when one of several linked accounts
-    is logged out; ``detail`` as in :class:`Failure`.
+    is logged out; the other fields are as in :class:`Failure`.
     """
 
     meter: str
     reason: Reason
     detail: str = ""
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,11 @@ class Reading:
         names = self.names
         if len(names) > 1 and len(set(names)) < len(names):
             raise ValueError("a reading has each meter once")
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """The longest wait that the provider asked for of any meter."""
+        return max((f.retry_after for f in self.failures if f.retry_after), default=None)
 
     @property
     def names(self) -> list[str]:
@@ -274,6 +280,7 @@ class Why(StrEnum):
     UNWATCHED = "unwatched"  # key or rule left the configuration
     REPEAT = "repeat"  # the time of a reminder has come
     SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
+    UNCOVERED = "uncovered"  # the alert that told the same story is over, and this one is not
     UNANSWERED = "unanswered"  # nobody acknowledged it in time
     SETTLED = "settled"  # it came and went, and has now stayed the same for a while
 
@@ -295,9 +302,14 @@ class Facts:
 
     ``amount`` is what a top-up paid in, ``threshold`` the crossed limit in the balance's unit,
     ``share`` the configured percentage behind it, ``keys`` the keys that one alert speaks for,
-    ``last_reading_at`` when the balance was last known.  ``fired`` is how often an alert that flaps
-    has fired within the last hour; 0 for one that does not flap.  ``only_site``: no other provider
-    is watched, so that its outage cannot be told from the loss of this host's network.
+    ``last_reading_at`` when the balance was last known.  ``burn`` is the consumption per hour,
+    ``usual`` the normal one of this hour and ``factor`` how many times that it is;
+    ``runs_out_at`` is when the balance is expected to be used up, four of five times between
+    ``earliest`` and ``latest``; ``expires_at`` is when it is lost and ``unused`` what will be left
+    of it then; ``top_up_at`` is when the next top-up is expected.  ``fired`` is how often an alert
+    that flaps has fired within the last hour; 0 for one that does not flap.  ``only_site``: no
+    other provider is watched, so that its outage cannot be told from the loss of this host's
+    network.
     """
 
     balance: Decimal | None = None
@@ -314,6 +326,15 @@ class Facts:
     top_up_url: str = ""
     fired: int = 0
     only_site: bool = False
+    burn: Decimal | None = None
+    usual: Decimal | None = None
+    factor: Decimal | None = None
+    runs_out_at: datetime | None = None
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    expires_at: datetime | None = None
+    unused: Decimal | None = None
+    top_up_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

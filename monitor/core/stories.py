@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from monitor.core import wording
@@ -111,7 +111,7 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
         name=name,
         about_key=bool(lead.event.subject.key),
         reminder=all(e.change is Change.REMINDED for e in events),
-        topped_up=lead.event.change is Change.OCCURRED,
+        topped_up=lead.event.rule == "topped_up",
         headline=_headline(scenes, events),
         severity=_severity(scenes),
         facts=_facts(scenes, events),
@@ -158,13 +158,22 @@ def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
         clauses = [_opening(lead)]
         if paid_in:
             clauses.append(f"{paid_in} paid in")
-        return "; ".join([*clauses, *over])
+        return "; ".join([*clauses, *_renewed(scenes), *over])
     if paid_in:
         now_has = f", now {lead.balance}" if lead.balance else ""
         return "; ".join([f"{lead.name} topped up: {paid_in}{now_has}", *over])
     if lead.balance:
         return "; ".join([f"{lead.name} has {lead.balance}", *over])
-    return f"{lead.name}: {'; '.join(over)}"
+    return f"{lead.name}: {'; '.join([*_renewed(scenes), *over])}"
+
+
+def _renewed(scenes: Sequence[Scene]) -> list[str]:
+    """What became of renewing a login, as a clause."""
+    return [
+        "logged in again" if s.event.severity is Severity.INFO else "logging in again failed"
+        for s in scenes
+        if s.event.rule == "renewal"
+    ]
 
 
 def _opening(lead: Scene) -> str:
@@ -188,10 +197,10 @@ _REMINDERS = {
 
 
 def _over(scenes: Sequence[Scene]) -> list[str]:
-    """A clause for each rule that is over; "no longer empty" says less than what may follow it."""
+    """A clause for each rule that is over; of what is one story, one clause."""
     rules = {s.event.rule for s in scenes if s.event.change is Change.RESOLVED}
     if "low_balance" in rules:
-        rules.discard("exhausted")
+        rules -= {"exhausted", "runway", "before_top_up"}
     if rules and scenes[0].is_network:
         event = scenes[0].event
         return [f"providers can be reached again, after {wording.span(event.at - scenes[0].since)}"]
@@ -214,6 +223,7 @@ def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str,
     lead = scenes[0]
     pairs = [
         *_balance_facts(lead, events),
+        *_outlook_facts(lead),
         *_failure_facts(lead),
         ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(scenes)),
         ("Flapping", _flapping(scenes)),
@@ -246,6 +256,47 @@ def _balance_facts(lead: Scene, events: Sequence[Event]) -> list[tuple[str, str]
     ]
 
 
+def _outlook_facts(lead: Scene) -> list[tuple[str, str]]:
+    """How fast it goes, when it runs out or is lost, and when more is expected."""
+    facts = lead.facts
+    expires = facts.expires_at
+    return [
+        ("Uses", _burn(facts)),
+        ("Runs out", _runs_out(lead) if lead.event.rule != "exhausted" else ""),
+        ("Expires", wording.clock(expires, lead.timezone) if expires else ""),
+        ("Left unused then", _amount(facts.unused, facts) if facts.unused else ""),
+        ("Next top-up", _moment_ahead(facts.top_up_at, lead) if facts.top_up_at else ""),
+    ]
+
+
+def _burn(facts: Facts) -> str:
+    if not facts.burn:
+        return ""
+    text = f"{_amount(facts.burn, facts)} per hour"
+    if facts.usual is None:
+        return text
+    return f"{text}, normally {wording.amount(facts.usual)} at this hour"
+
+
+def _runs_out(lead: Scene) -> str:
+    """The expected moment, and between which ones it lies in four of five cases."""
+    facts = lead.facts
+    if facts.runs_out_at is None:
+        return ""
+    text = _moment_ahead(facts.runs_out_at, lead)
+    if facts.earliest is None:
+        return text
+    earliest, now = wording.span(facts.earliest - lead.now), lead.now
+    latest = f"and {wording.span(facts.latest - now)}" if facts.latest else "and years"
+    return f"{text}, probably between {earliest} {latest}"
+
+
+def _moment_ahead(at: datetime, lead: Scene) -> str:
+    if at <= lead.now:
+        return wording.clock(at, lead.timezone)
+    return f"{wording.clock(at, lead.timezone)}, in {wording.span(at - lead.now)}"
+
+
 def _threshold(facts: Facts) -> str:
     if not facts.threshold:
         return ""
@@ -257,6 +308,8 @@ def _threshold(facts: Facts) -> str:
 
 
 def _failure_facts(lead: Scene) -> list[tuple[str, str]]:
+    if lead.event.rule == "renewal":
+        return [("Provider says", lead.facts.detail)]
     if not _is_open(lead.event) or lead.event.rule not in ("rejected", "silent"):
         return []
     reason, last = lead.reason, lead.facts.last_reading_at
@@ -319,15 +372,73 @@ def _amount(value: Decimal | None, facts: Facts) -> str:
 # -- the voices of the rules ----------------------------------------------------------------
 
 
+ONE_STORY = frozenset({"low_balance", "runway", "before_top_up"})
+"""Rules that say the same of a balance: somebody should pay.  Who was told by one of them need not
+be told by another that is no worse."""
+
+SAYS_IT_ALL = frozenset({"exhausted", "spike"})
+"""Rules that say the same and more: nothing is left, or it goes at an unusual rate."""
+
+_LONGEST_HOURS = 10 * 365 * 24.0
+"""Ten years: as good as for ever."""
+
+_PAID_AWAY = frozenset({"low_balance", "exhausted", "runway", "before_top_up", "overdue_top_up"})
+"""Rules whose alert somebody ends by paying."""
+
+
 def _link(lead: Scene) -> str:
-    pays = lead.event.rule in ("low_balance", "exhausted")
-    if pays or lead.facts.reason is Reason.OUT_OF_CREDITS:
+    if lead.event.rule in _PAID_AWAY or lead.facts.reason is Reason.OUT_OF_CREDITS:
         return lead.facts.top_up_url
     return ""
 
 
 def _low_balance(scene: Scene) -> str:
-    return f"{scene.name} has {scene.balance or 'little'} left"
+    """How much is left and for how long: the one story of a low balance and a short runway."""
+    text = f"{scene.name} has {scene.balance or 'little'} left"
+    ends = scene.facts.runs_out_at
+    if ends is None or ends <= scene.now:
+        return text
+    return f"{text}, enough for about {wording.span(ends - scene.now)}"
+
+
+def _before_top_up(scene: Scene) -> str:
+    due = scene.facts.top_up_at
+    if due is None or due <= scene.now:
+        return _low_balance(scene)
+    return (
+        f"{_low_balance(scene)}; the next top-up usually comes in {wording.span(due - scene.now)}"
+    )
+
+
+def _spike(scene: Scene) -> str:
+    facts = scene.facts
+    if facts.burn is None:
+        return f"{scene.name} uses far more than it normally does"
+    times = f"{wording.amount(facts.factor)} times" if facts.factor else "far above"
+    a_day = _amount(wording.three_digits(facts.burn * 24), facts)
+    text = f"{scene.name} uses {times} its normal: {a_day} a day at this rate"
+    if not facts.burn or facts.balance is None or facts.balance <= 0:
+        return text
+    hours = min(float(facts.balance / facts.burn), _LONGEST_HOURS)
+    return f"{text}, enough for {wording.span(timedelta(hours=hours))}"
+
+
+def _expiring(scene: Scene) -> str:
+    facts = scene.facts
+    what = scene.name
+    if facts.unused:
+        what = f"{scene.name}: {_amount(facts.unused, facts)}"
+    if facts.expires_at is None or facts.expires_at <= scene.now:
+        return f"{what} expired"
+    verb = "will expire unused" if facts.unused else "expires"
+    return f"{what} {verb} in {wording.span(facts.expires_at - scene.now)}"
+
+
+def _overdue(scene: Scene) -> str:
+    return (
+        f"{scene.name} was not topped up for {scene.lasted} although it is low:"
+        f" {scene.balance or 'little'} left"
+    )
 
 
 def _exhausted(scene: Scene) -> str:
@@ -381,8 +492,45 @@ VOICES: dict[str, Voice] = {
     "low_balance": Voice(
         2, _low_balance, "low balance is over", _says("Top up before it runs out."), "still low"
     ),
+    "runway": Voice(
+        2,
+        _low_balance,
+        "lasts long enough again",
+        _says("Top up before it runs out."),
+        "still short",
+    ),
+    "before_top_up": Voice(
+        3,
+        _before_top_up,
+        "lasts until the next top-up again",
+        _says("Top up earlier than usual, or use less."),
+        "still short",
+    ),
+    "overdue_top_up": Voice(
+        3,
+        _overdue,
+        "the top-up has come",
+        _says("Check the automatic top-up at the provider: its card or limit may have failed."),
+        "still waiting for a top-up",
+        tells_length=True,
+    ),
+    "spike": Voice(
+        4,
+        _spike,
+        "uses as much as usual again",
+        _says("See what uses it; if nobody knows, replace the key: it may have leaked."),
+        "still far above normal",
+    ),
+    "expiring": Voice(
+        4,
+        _expiring,
+        "nothing is about to expire",
+        _says("Use or renew it in time."),
+        "still expiring",
+    ),
     "silent": Voice(3, _silent, "answers again", _reason_action, "still silent", tells_length=True),
-    "topped_up": Voice(4, lambda scene: f"{scene.name} topped up", "", _says("")),
+    "renewal": Voice(6, lambda scene: f"{scene.name}: {_renewed([scene])[0]}", "", _says("")),
+    "topped_up": Voice(5, lambda scene: f"{scene.name} topped up", "", _says("")),
 }
 """One line per rule; a test holds the table complete."""
 

@@ -70,7 +70,7 @@ def holding(meter: Holding) -> str:
     """What a meter holds, in words: an amount, ``no cap``, or until when a login lasts."""
     if meter.kind is Kind.SESSION:
         end = meter.expires_at
-        return f"until {end.astimezone(UTC):%Y-%m-%d %H:%MZ}" if end else "no known end"
+        return f"until {end.astimezone(UTC):%Y-%m-%d %H:%MZ}" if end else "active"
     if meter.balance is None:
         return "no cap"
     text = amount(meter.balance, meter.unit)
@@ -90,6 +90,11 @@ def _is_currency(unit: str) -> bool:
 
 def _unit(unit: str, value: Decimal) -> str:
     return unit[:-1] if value == 1 and unit.endswith("s") else unit
+
+
+def three_digits(value: Decimal) -> Decimal:
+    """An estimate to three digits: more would pretend to be exact."""
+    return Decimal(f"{Decimal(f'{value:.3g}'):f}")
 
 
 def percentage(share: Decimal) -> str:

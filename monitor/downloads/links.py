@@ -27,18 +27,16 @@ _FOR_ALL = frozenset(
         Reason.OUT_OF_CREDITS,
         Reason.SUBSCRIPTION_INACTIVE,
         Reason.UNSUPPORTED,
+        Reason.MAINTENANCE,
+        Reason.TLS,
     }
 )
-"""What is said of the key, not of one file: asking for the next one would be of no use."""
+"""What is said of the key or the API, not of one file: asking for the next one is of no use."""
 
-_PASSING = frozenset(
-    {
-        Reason.RATE_LIMITED,
-        Reason.SERVER_ERROR,
-        Reason.TIMEOUT,
-        Reason.CONNECTION,
-    }
-)
+_UNREACHABLE = frozenset({Reason.RATE_LIMITED, Reason.TIMEOUT, Reason.CONNECTION})
+"""What may pass, and is said of the API, too: once it has not passed, it ends the run."""
+
+_PASSING = _UNREACHABLE | {Reason.SERVER_ERROR}
 
 
 class LinkMaker(Protocol):
@@ -61,7 +59,8 @@ class Link:
 class Links:
     """Links by file URL, at most *rate* new ones a second.
 
-    Once the key itself was refused, every further call raises that :class:`StopError` unasked.
+    Once the key was refused or the API could not be reached, every further call raises that
+    :class:`StopError` unasked.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class Links:
             except PollError as error:
                 setback = self._setback(error)
             self._listener.waiting(url, setback.detail)
-            await self._clock.sleep(patience.seconds(setback, self._random.random()))
+            await self._clock.sleep(self._pause(setback, patience))
 
     async def _turn(self) -> None:
         """Wait until the rate allows another request."""
@@ -120,6 +119,16 @@ class Links:
     def _link(self, address: str) -> Link:
         fresh = (self._lifetime - MARGIN).total_seconds()
         return Link(address, self._clock.now() + self._lifetime, self._clock.monotonic() + fresh)
+
+    def _pause(self, setback: Setback, patience: Patience) -> float:
+        """Seconds until the next attempt; raises when it is enough."""
+        try:
+            return patience.seconds(setback, self._random.random())
+        except FileError as enough:
+            if setback.reason not in _UNREACHABLE:
+                raise
+            self._refused = StopError(enough.reason, enough.detail)
+        raise self._refused
 
     def _setback(self, error: PollError) -> Setback:
         """What *error* leaves to try; raises where nothing is left."""

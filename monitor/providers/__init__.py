@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from monitor.providers import catalog, declarative, kie, simulated
+from monitor.providers import catalog, declarative, kie, simulated, useapi
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
 from monitor.providers.catalogued import CatalogKey
 from monitor.providers.declarative import JsonKey
 from monitor.providers.kie import KieKey
 from monitor.providers.registry import ByProvider
 from monitor.providers.simulated import SimulatedKey
+from monitor.providers.useapi import UseapiKey
 
 CODED: dict[type[KeySettings], ProviderInfo] = {
     KieKey: kie.INFO,
+    UseapiKey: useapi.INFO,
     JsonKey: declarative.INFO,
     SimulatedKey: simulated.INFO,
 }
@@ -24,7 +26,7 @@ REGISTRY = ByProvider(CODED)
 AnyKey = Annotated[KeySettings, REGISTRY]
 """One entry of ``keys:``, whichever its provider."""
 
-CODED_VARIABLES = {"KIE_API_KEY": "kie"}
+CODED_VARIABLES = {"KIE_API_KEY": "kie", "USEAPI_TOKEN": "useapi"}
 """Usual names of environment variables, and the coded provider whose key they hold."""
 
 
@@ -46,5 +48,6 @@ __all__ = [
     "Provider",
     "ProviderInfo",
     "SimulatedKey",
+    "UseapiKey",
     "environment_names",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Protocol, Self, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
 
@@ -98,6 +98,20 @@ class Provider(Protocol):
 
 
 _SENT_FIELDS = frozenset({"url", "headers", "body", "auth"})
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A provider that can log in again to accounts behind its key."""
+
+    @property
+    def renewable(self) -> frozenset[str]:
+        """The meters whose login may be renewed without asking anybody."""
+        ...
+
+    async def renew(self, http: HttpClient, meter: str) -> None:
+        """Log in again to the account behind *meter*; raises :class:`PollError` only."""
+        ...
 
 
 class KeySettings(BaseModel):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
+from monitor.core.forecast import ForecastState
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
     Ack,
@@ -27,6 +29,7 @@ from monitor.core.model import (
     Silence,
     Suppressed,
 )
+from monitor.core.renewals import Renewal
 
 
 class StoreError(Exception):
@@ -58,6 +61,17 @@ class StoredLedger:
     subject_id: str
     meter: str
     state: LedgerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredForecast:
+    """What was learned of one balance's consumption, up to these totals of its ledger."""
+
+    subject_id: str
+    meter: str
+    consumed_total: Decimal
+    refunded_total: Decimal
+    state: ForecastState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +125,7 @@ class Changes:
     keys: list[StoredKey] = field(default_factory=list)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
     ledgers: list[StoredLedger] = field(default_factory=list)
+    forecasts: list[StoredForecast] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
@@ -118,6 +133,7 @@ class Changes:
     notifications: list[Notification] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)
+    renewals: list[Renewal] = field(default_factory=list)
     reports: list[StoredReport] = field(default_factory=list)
     configurations: list[StoredConfiguration] = field(default_factory=list)
 
@@ -133,12 +149,13 @@ class Snapshot:
     ``alerts`` are the open ones, ``notifications`` the pending ones with ``events`` they tell,
     ``runs`` the newest sample of each (key, meter), ``outages`` the newest of each key,
     ``silences`` those that nobody has ended (the time of some may have run out, which the store
-    has no clock to tell), ``acks`` those of the open alerts, ``recent`` the events of alerts that
-    opened within two hours before the newest, or later.
+    has no clock to tell), ``acks`` those of the open alerts, ``renewals`` the last of each meter,
+    ``recent`` the events of alerts that opened within two hours before the newest, or later.
     """
 
     keys: tuple[StoredKey, ...] = ()
     ledgers: tuple[StoredLedger, ...] = ()
+    forecasts: tuple[StoredForecast, ...] = ()
     runs: tuple[Sample, ...] = ()
     outages: tuple[Outage, ...] = ()
     alerts: tuple[Alert, ...] = ()
@@ -146,6 +163,7 @@ class Snapshot:
     events: tuple[Event, ...] = ()
     silences: tuple[Silence, ...] = ()
     acks: tuple[Ack, ...] = ()
+    renewals: tuple[Renewal, ...] = ()
     recent: tuple[Event, ...] = ()
     last_alert_id: int = 0
     last_event_id: int = 0
@@ -181,6 +199,10 @@ class Store(Protocol):
 
     def ledgers(self) -> list[StoredLedger]:
         """All ledgers."""
+        ...
+
+    def forecasts(self) -> list[StoredForecast]:
+        """All that was learned of consumption; what cannot be read is left out."""
         ...
 
     def samples(

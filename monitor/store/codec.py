@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from monitor.core.forecast import decode, encode
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
     Ack,
@@ -30,7 +31,14 @@ from monitor.core.model import (
     Subject,
     Suppressed,
 )
-from monitor.store.base import StoredConfiguration, StoredKey, StoredLedger, StoredReport
+from monitor.core.renewals import Renewal
+from monitor.store.base import (
+    StoredConfiguration,
+    StoredForecast,
+    StoredKey,
+    StoredLedger,
+    StoredReport,
+)
 from monitor.store.columns import MICROSECOND, from_micros, to_micros
 
 Bind = dict[str, Any]
@@ -209,6 +217,7 @@ def encode_ledger(state: LedgerState) -> str:
             "refunded_total": str(state.refunded_total),
             "charges": " ".join(charges),
             "last_payment": None if state.last_payment is None else str(state.last_payment),
+            "top_ups": " ".join(str(to_micros(when)) for when in state.top_ups),
         }
     )
 
@@ -231,6 +240,32 @@ def decode_ledger(text: str) -> LedgerState:
         refunded_total=Decimal(found["refunded_total"]),
         charges=tuple((from_micros(at - int(age)), Decimal(amount)) for age, amount in charges),
         last_payment=None if payment is None else Decimal(payment),
+        top_ups=tuple(from_micros(int(when)) for when in found.get("top_ups", "").split()),
+    )
+
+
+def forecast_row(stored: StoredForecast) -> Bind:
+    """A row of ``forecasts``."""
+    return {
+        "subject_id": stored.subject_id,
+        "meter": stored.meter,
+        "consumed_total": stored.consumed_total,
+        "refunded_total": stored.refunded_total,
+        "state": encode(stored.state),
+    }
+
+
+def forecast_of(row: Row[Any]) -> StoredForecast | None:
+    """What a row of ``forecasts`` holds; None where it is damaged or of another version."""
+    state = decode(row.state)
+    if state is None:
+        return None
+    return StoredForecast(
+        subject_id=row.subject_id,
+        meter=row.meter,
+        consumed_total=row.consumed_total,
+        refunded_total=row.refunded_total,
+        state=state,
     )
 
 
@@ -273,6 +308,15 @@ _FACTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "top_up_url": (str, str),
     "fired": (int, int),
     "only_site": (bool, bool),
+    "burn": (str, Decimal),
+    "usual": (str, Decimal),
+    "factor": (str, Decimal),
+    "runs_out_at": (to_micros, from_micros),
+    "earliest": (to_micros, from_micros),
+    "latest": (to_micros, from_micros),
+    "expires_at": (to_micros, from_micros),
+    "unused": (str, Decimal),
+    "top_up_at": (to_micros, from_micros),
 }
 """How each field of :class:`Facts` enters JSON and comes back; a test keeps it complete."""
 
@@ -476,6 +520,30 @@ def report_of(row: Row[Any]) -> StoredReport:
         period_start=row.period_start,
         period_end=row.period_end,
         enqueued_at=row.enqueued_at,
+    )
+
+
+def renewal_row(renewal: Renewal) -> Bind:
+    """A row of ``renewals``."""
+    return {
+        "key": renewal.key,
+        "meter": renewal.meter,
+        "at": renewal.at,
+        "outcome": renewal.outcome,
+        "detail": renewal.detail,
+        "failures": renewal.failures,
+    }
+
+
+def renewal_of(row: Row[Any]) -> Renewal:
+    """The renewal of a row of ``renewals``."""
+    return Renewal(
+        key=row.key,
+        meter=row.meter,
+        at=row.at,
+        outcome=row.outcome,
+        detail=row.detail,
+        failures=row.failures,
     )
 
 

@@ -24,7 +24,13 @@ from monitor.core.model import (
     Suppressed,
 )
 from monitor.store import codec, schema
-from monitor.store.base import Snapshot, StoredConfiguration, StoredKey, StoredLedger
+from monitor.store.base import (
+    Snapshot,
+    StoredConfiguration,
+    StoredForecast,
+    StoredKey,
+    StoredLedger,
+)
 
 VALUES_PER_STATEMENT = 10_000
 """SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
@@ -37,6 +43,7 @@ def snapshot(connection: Connection) -> Snapshot:
     return Snapshot(
         keys=tuple(keys(connection)),
         ledgers=tuple(ledgers(connection)),
+        forecasts=tuple(forecasts(connection)),
         runs=tuple(_newest_samples(connection)),
         outages=tuple(_newest_outages(connection)),
         alerts=tuple(alerts(connection, only_open=True, limit=None)),
@@ -44,6 +51,9 @@ def snapshot(connection: Connection) -> Snapshot:
         events=tuple(events_by_id(connection, told)),
         silences=tuple(_silences_not_ended(connection)),
         acks=tuple(_acks_of_open_alerts(connection)),
+        renewals=tuple(
+            codec.renewal_of(row) for row in connection.execute(select(schema.renewals))
+        ),
         recent=tuple(_recent_events(connection)),
         last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
         last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,
@@ -89,6 +99,16 @@ def ledgers(connection: Connection) -> list[StoredLedger]:
     table = schema.ledgers
     statement = select(table).order_by(table.c.subject_id, table.c.meter)
     return [codec.ledger_of(row) for row in connection.execute(statement)]
+
+
+def forecasts(connection: Connection) -> list[StoredForecast]:
+    """All that was learned of consumption, by subject and meter; what cannot be read is left out:
+    it is learned anew.
+    """
+    table = schema.forecasts
+    statement = select(table).order_by(table.c.subject_id, table.c.meter)
+    found = (codec.forecast_of(row) for row in connection.execute(statement))
+    return [stored for stored in found if stored is not None]
 
 
 _samples = select(schema.samples, schema.meters.c.key, schema.meters.c.name).join(

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Index,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -18,9 +19,10 @@ from sqlalchemy import (
 )
 
 from monitor.core.model import Change, Kind, NotificationState, Reason, Severity, Suppression, Why
+from monitor.core.renewals import Outcome
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
-HEAD = "credit_monitor_0005"
+HEAD = "credit_monitor_0007"
 """The newest migration; a store at it is opened without importing Alembic."""
 
 APPLICATION_ID = 0x43724D6F
@@ -88,6 +90,17 @@ ledgers = Table(
     Column("meter", Words, primary_key=True),
     Column("state", Words, nullable=False),
 )
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("subject_id", Words, primary_key=True),
+    Column("meter", Words, primary_key=True),
+    Column("consumed_total", Amount, nullable=False),
+    Column("refunded_total", Amount, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+"""What was learned of each balance's consumption, up to these totals of its ledger."""
 
 samples = Table(
     "samples",
@@ -159,6 +172,19 @@ events = Table(
     Column("opened_at", Moment, nullable=False),
     Column("facts", Words, nullable=False),
 )
+
+renewals = Table(
+    "renewals",
+    metadata,
+    Column("key", Words, primary_key=True),
+    Column("meter", Words, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("outcome", Choice(Outcome), nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("failures", Count, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The last renewal of each login, so that the wait before the next survives a restart."""
 
 notifications = Table(
     "notifications",

@@ -30,6 +30,7 @@ from monitor.store.base import (
     Retention,
     Snapshot,
     StoredConfiguration,
+    StoredForecast,
     StoredKey,
     StoredLedger,
     StoredReport,
@@ -112,6 +113,11 @@ class SqlStore:
         """All ledgers."""
         with self._read() as connection:
             return reading.ledgers(connection)
+
+    def forecasts(self) -> list[StoredForecast]:
+        """All that was learned of consumption."""
+        with self._read() as connection:
+            return reading.forecasts(connection)
 
     def samples(
         self, key: str, meter: str | None, since: datetime, until: datetime

@@ -146,6 +146,8 @@ def _sample_rows(batch: Sequence[Changes], meters: MeterNumbers) -> list[Bind]:
 def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
     ledgers = {(x.subject_id, x.meter): x for changes in batch for x in changes.ledgers}
     yield schema.ledgers, [codec.ledger_row(x) for x in ledgers.values()]
+    forecasts = {(x.subject_id, x.meter): x for changes in batch for x in changes.forecasts}
+    yield schema.forecasts, [codec.forecast_row(x) for x in forecasts.values()]
     outages = {(x.key, x.at): x for changes in batch for x in changes.outages}
     yield schema.outages, [codec.outage_row(x) for x in outages.values()]
     alerts = {x.id: x for changes in batch for x in changes.alerts}
@@ -159,6 +161,8 @@ def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
     for changes in batch:
         rows = [codec.configuration_row(x) for x in changes.configurations[-1:]]
         yield schema.configuration, rows
+    renewals = {(x.key, x.meter): x for changes in batch for x in changes.renewals}
+    yield schema.renewals, [codec.renewal_row(x) for x in renewals.values()]
     suppressed = {
         (x.event_id, x.channel, x.reason): x for changes in batch for x in changes.suppressed
     }

@@ -176,7 +176,9 @@ def test_coalescing_keeps_the_last_version_of_every_row() -> None:
 def test_folding_forgets_no_kind_of_row() -> None:
     everything = Changes(
         keys=[recorded.key()],
+        forgotten=[("studio", "balance")],
         ledgers=[recorded.ledger()],
+        forecasts=[recorded.forecast()],
         samples=[recorded.sample("1")],
         outages=[recorded.outage()],
         alerts=[recorded.alert()],

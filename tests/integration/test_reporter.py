@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from support import recorded
@@ -22,6 +24,7 @@ from monitor.world import WatchedKey
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
 
@@ -33,6 +36,8 @@ class Daemon:
     every: Every = Every.DAY
     at: str = "09:00"
     channels: tuple[ChannelSettings, ...] = ()
+    zone: tzinfo = UTC
+    account: str = ""
 
     def __post_init__(self) -> None:
         self.channels = self.channels or (channel("ops"),)
@@ -43,9 +48,14 @@ class Daemon:
             ReportPlan(
                 every=self.every,
                 at=parse_send_time(self.at),
-                zone=UTC,
+                zone=self.zone,
                 watched=[
-                    WatchedKey(name=name, provider="kie", interval=timedelta(minutes=5))
+                    WatchedKey(
+                        name=name,
+                        provider="kie",
+                        interval=timedelta(minutes=5),
+                        account=self.account if name == "lab" else "",
+                    )
                     for name in ("studio", "lab")
                 ],
                 recipients=self.channels,
@@ -163,6 +173,40 @@ async def test_a_channel_is_told_of_its_own_keys_only(store: Store) -> None:
     assert "100 credits used" in lab.title
     assert not any("all" in label for label, _ in lab.stories[0].facts)
     assert "no balance was read" in nothing.title
+
+
+async def test_a_key_without_account_is_not_told_to_a_channel_for_accounts(store: Store) -> None:
+    channels = (channel("main", accounts=["ma*"]), channel("any", accounts=["*"]))
+    daemon = Daemon(store, channels=channels, account="main")
+    await daemon.reporter.check(MONDAY - HOUR)
+    await daemon.reporter.check(MONDAY)
+    main, everything = daemon.sent
+    assert [s.name for s in main.stories] == ["Summary", "account main"]
+    assert {s.name for s in everything.stories} == {"Summary", "account main", "studio"}
+
+
+@pytest.mark.parametrize(
+    ("last_day", "hours"),
+    [
+        pytest.param(datetime(2026, 3, 28, tzinfo=BERLIN), [23, 24, 24], id="spring has 23 hours"),
+        pytest.param(datetime(2026, 10, 24, tzinfo=BERLIN), [25, 24, 24], id="autumn has 25"),
+    ],
+)
+async def test_a_daily_report_comes_at_nine_on_the_wall_when_the_clocks_change(
+    store: Store, last_day: datetime, hours: list[int]
+) -> None:
+    daemon = Daemon(store, zone=BERLIN)
+    start = last_day.astimezone(UTC)
+    found: dict[datetime, Message] = {}
+    for minutes in range(0, 4 * 24 * 60, 15):
+        now = start + timedelta(minutes=minutes)
+        await daemon.reporter.check(now)
+        for message in daemon.sent[len(found) :]:
+            found[now.astimezone(BERLIN)] = message
+    assert {(at.hour, at.minute) for at in found} == {(9, 0)}
+    times = [at.astimezone(UTC) for at in found]
+    assert [(b - a) / HOUR for a, b in pairwise(times)] == hours
+    assert all(not message.notes for message in found.values()), "none of them is late"
 
 
 class Flaky:

@@ -22,7 +22,7 @@ from monitor.core.model import (
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline
-from monitor.store.base import Changes, Snapshot, StoredKey, StoredLedger
+from monitor.store.base import Changes, Snapshot, StoredForecast, StoredKey, StoredLedger
 from monitor.world import WatchedKey, restore
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -114,6 +114,16 @@ class Bench:
             ledgers=tuple(
                 StoredLedger(subject_id=subject, meter=meter, state=state)
                 for (subject, meter), state in world.ledgers.items()
+            ),
+            forecasts=tuple(
+                StoredForecast(
+                    subject_id=subject,
+                    meter=meter,
+                    consumed_total=world.ledgers[subject, meter].consumed_total,
+                    refunded_total=world.ledgers[subject, meter].refunded_total,
+                    state=state,
+                )
+                for (subject, meter), state in world.forecasts.items()
             ),
             runs=tuple(run for run in runs if run),
             alerts=tuple(world.alerts.values()),

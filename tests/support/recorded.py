@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from monitor.core.forecast import Step, advance
 from monitor.core.ledger import open_ledger
 from monitor.core.messages import Message, encode
 from monitor.core.model import (
@@ -30,7 +31,7 @@ from monitor.core.model import (
     Suppression,
     Why,
 )
-from monitor.store.base import StoredKey, StoredLedger, StoredReport
+from monitor.store.base import StoredForecast, StoredKey, StoredLedger, StoredReport
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 STUDIO = Subject("kie", "", "studio")
@@ -54,6 +55,17 @@ def trouble(meter: str = "kling:anna", **more: Any) -> MeterTrouble:
 def ledger(subject_id: str = "key:studio") -> StoredLedger:
     state = open_ledger(NOW, Decimal("12.50"), "credits")
     return StoredLedger(subject_id=subject_id, meter="balance", state=state)
+
+
+def forecast(subject_id: str = "key:studio") -> StoredForecast:
+    step = Step(since=NOW - timedelta(hours=3), at=NOW, consumed=4.5)
+    return StoredForecast(
+        subject_id=subject_id,
+        meter="balance",
+        consumed_total=Decimal("4.50"),
+        refunded_total=Decimal(0),
+        state=advance(None, step),
+    )
 
 
 def sample(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ import pytest
 from support.bench import Bench, Channel, watched
 
 from monitor.core.model import Change, Event, Reason, Severity, Why
+from monitor.core.renewals import Outcome, Renewal
 from monitor.core.rules import Rules
 
 MINUTES = timedelta(minutes=5)
@@ -426,3 +428,22 @@ def test_the_end_of_the_trouble_at_a_step_of_the_clock_is_remembered_over_a_rest
     b.now += step
     b.take(b.pipeline.clock_stepped(step, b.now))
     assert b.stored["studio"].state.failing_since == b.now
+
+
+def test_a_renewal_is_told_when_it_has_ended_and_not_when_it_begins() -> None:
+    b = Bench([watched()])
+    begun = Renewal(key="studio", meter="kling:anna", at=b.now, outcome=Outcome.BEGUN, failures=1)
+    assert b.take(b.pipeline.renewal(begun)) == []
+    assert b.last.renewals == [begun]
+    done = replace(begun, outcome=Outcome.RENEWED, failures=0)
+    assert said(b.take(b.pipeline.renewal(done))) == [("renewal", "occurred", "info")]
+    failed = replace(begun, outcome=Outcome.FAILED, detail="HTTP 500")
+    assert said(b.take(b.pipeline.renewal(failed))) == [("renewal", "occurred", "warning")]
+    assert b.pipeline.world.alerts == {}
+
+
+def test_a_renewal_is_recorded_although_its_rule_is_off() -> None:
+    b = Bench([watched(rules=Rules(renewal=None))])
+    failed = Renewal(key="studio", meter="kling:anna", at=b.now, outcome=Outcome.FAILED)
+    assert b.take(b.pipeline.renewal(failed)) == []
+    assert b.pipeline.world.renewals["studio", "kling:anna"] == failed

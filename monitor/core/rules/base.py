@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
 from monitor.core.fields import STRICT
+from monitor.core.forecast import Usual
 from monitor.core.ledger import LedgerState, Movement
 from monitor.core.model import Facts, KeyState, MeterReading, Severity
+from monitor.core.projection import LONGEST, Outlook, Projection
 
 
 class State(StrEnum):
@@ -52,14 +54,56 @@ class MeterView:
     """What a meter rule sees after one reading has been entered into the ledger.
 
     ``firing`` is the present severity of this rule's open alert, None when there is none.
+    ``projection`` is the forecast and ``outlook`` what it says for people; ``usual`` is the burn
+    beside the normal one (None: not known, or far from a spike); ``low_since`` is since when the
+    balance is below ``overdue_top_up.below``.
     """
 
     reading: MeterReading
     at: datetime
-    ledger: LedgerState
+    ledger: LedgerState | None
     movement: Movement | None
     firing: Severity | None
     top_up_url: str = ""
+    projection: Projection | None = None
+    outlook: Outlook = Outlook()  # noqa: RUF009 - frozen, so one shared empty value is safe
+    usual: Usual | None = None
+    low_since: datetime | None = None
+
+    @property
+    def reference(self) -> Decimal:
+        """The level that percentages refer to; 0 without a ledger, as of what is no balance."""
+        return self.ledger.reference if self.ledger else Decimal(0)
+
+    def runway_quantile(self, share: float) -> timedelta | None:
+        """The time before which the *share* of cases is empty; None: not enough history."""
+        if self.projection is None or self.reading.balance is None:
+            return None
+        runway = self.projection.runway(float(self.reading.balance))
+        if runway is None:
+            return None
+        return timedelta(hours=min(runway.quantile(share), LONGEST / timedelta(hours=1)))
+
+    def ok(self, **more: Any) -> Verdict:
+        """No breach, with facts where an alert is open that they could be told of the end of."""
+        return Verdict.ok(self.facts(**more)) if self.firing else _OK
+
+    def facts(self, **more: Any) -> Facts:
+        """What every message about a balance tells, and *more*."""
+        ahead = self.outlook
+        known: dict[str, Any] = {
+            "balance": self.reading.balance,
+            "unit": self.reading.unit,
+            "last_reading_at": self.at,
+            "burn": ahead.burn,
+            "runs_out_at": ahead.runs_out_at,
+            "earliest": ahead.earliest,
+            "latest": ahead.latest,
+        }
+        return Facts(**known | more)
+
+
+_OK = Verdict.ok(Facts())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +121,19 @@ class KeyView:
     refusal_is_told: bool = True
     last_balance: Decimal | None = None
     unit: str = ""
+
+
+class MeterRule(Protocol):
+    """A rule about a balance."""
+
+    @property
+    def name(self) -> str:
+        """The word for it everywhere."""
+        ...
+
+    def judge(self, view: MeterView) -> Verdict:
+        """What it says now; pure."""
+        ...
 
 
 class RuleParameters(BaseModel):

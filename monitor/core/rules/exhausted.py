@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
-from monitor.core.model import Facts, Severity
+from monitor.core.model import Severity
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 
 CLEAR_SHARE = Decimal("0.01")
@@ -20,19 +20,14 @@ class Exhausted(RuleParameters):
     def judge(self, view: MeterView) -> Verdict:
         """Breach at zero and below; once firing, until more than crumbs are there."""
         balance = view.reading.balance
-        facts = Facts(
-            balance=balance,
-            unit=view.reading.unit,
-            threshold=Decimal(0),
-            reference=view.ledger.reference,
-            last_reading_at=view.at,
-            top_up_url=view.top_up_url,
+        facts = view.facts(
+            threshold=Decimal(0), reference=view.reference, top_up_url=view.top_up_url
         )
         if balance is None:
             return Verdict.ok(facts)
         # The top-up that ends the episode also moves the reference, so a small one still clears;
         # a reference below zero (a debt from the first reading on) must not clear a debt.
-        clear_at = max(view.ledger.reference * CLEAR_SHARE, Decimal(0)) if view.firing else 0
+        clear_at = max(view.reference * CLEAR_SHARE, Decimal(0)) if view.firing else 0
         if balance <= clear_at:
             return Verdict.breach(Severity.CRITICAL, facts)
         return Verdict.ok(facts)

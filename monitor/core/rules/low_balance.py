@@ -56,10 +56,10 @@ class LowBalance(RuleParameters):
         if balance is None:
             return Verdict.ok(self._facts(view, None, None))
         last: tuple[Threshold | None, Decimal | None] = (None, None)
-        for severity, limit, amount in self.thresholds(view.ledger.reference):
+        for severity, limit, amount in self.thresholds(view.reference):
             last = (limit, amount)
             firing = view.firing is not None and view.firing.rank >= severity.rank
-            clear_at = amount + self._pad(amount, view.ledger.reference) if firing else amount
+            clear_at = amount + self._pad(amount, view.reference) if firing else amount
             # Nothing left is below any share, also of a reference level that is itself zero.
             if balance < clear_at or (limit.share is not None and balance <= 0):
                 return Verdict.breach(severity, self._facts(view, limit, amount))
@@ -72,12 +72,9 @@ class LowBalance(RuleParameters):
         return self.margin * (abs(amount) or max(reference, Decimal(0)) / 10)
 
     def _facts(self, view: MeterView, limit: Threshold | None, amount: Decimal | None) -> Facts:
-        return Facts(
-            balance=view.reading.balance,
-            unit=view.reading.unit,
+        return view.facts(
             threshold=amount,
             share=limit.share if limit else None,
-            reference=view.ledger.reference,
-            last_reading_at=view.at,
+            reference=view.reference,
             top_up_url=view.top_up_url,
         )

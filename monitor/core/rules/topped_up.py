@@ -9,7 +9,7 @@ from pydantic import Field
 
 from monitor.core.fields import Amount
 from monitor.core.ledger import MovementKind
-from monitor.core.model import Facts, Severity
+from monitor.core.model import Severity
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 
 
@@ -25,10 +25,4 @@ class ToppedUp(RuleParameters):
         move = view.movement
         if move is None or move.kind is not MovementKind.TOP_UP or move.amount < self.min:
             return Verdict.unknown()
-        facts = Facts(
-            balance=view.reading.balance,
-            unit=view.reading.unit,
-            amount=move.amount,
-            last_reading_at=view.at,
-        )
-        return Verdict.breach(Severity.INFO, facts)
+        return Verdict.breach(Severity.INFO, view.facts(amount=move.amount))

@@ -21,6 +21,8 @@ ENVIRON = {
     "KIE_BATCH_KEY": "sk-2",
     "MIRROR_KEY": "sk-3",
     "RELAY_KEY": "sk-4",
+    "USEAPI_TOKEN": "user:1-a",
+    "ANNA_PASSWORD": "correct horse",
     "DEEPGRAM_API_KEY": "sk-5",
     "HEARTBEAT_URL": "https://ping.example.com/0123",
     "SLACK_URL": f"slack://{'T' * 9}/{'B' * 9}/{'c' * 24}/#ops",
@@ -49,6 +51,7 @@ def test_the_example_loads_without_a_warning() -> None:
     assert found.warnings == ()
     assert {key.provider for key in found.settings.keys} == {
         "kie",
+        "useapi",
         "json",
         "simulated",
         "deepgram",

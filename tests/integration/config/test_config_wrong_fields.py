@@ -64,11 +64,18 @@ TEMPLATE: dict[str, Any] = {
             "url": "https://api.example.com",
             "meters": [{"balance": "data", "unit": "USD"}],
         },
+        {
+            "name": "tools",
+            "provider": "useapi",
+            "key": "sk",
+            "linked": [{"login": "a", "password": "p"}],
+        },
     ],
     "channels": [{"name": "ops", "url": "console:"}],
     "limits": {"kie": {}},
     "rules": {},
 }
+USEAPI_FIELDS = {"linked", "points_scale", "renew_sessions", "dreamina_daily_claim"}
 ANYTHING_GOES = {"keys.*.body", "keys.*.headers"}  # where no mapping is wrong
 
 
@@ -92,6 +99,8 @@ def with_wrong(path: str, value: Any = NONSENSE) -> dict[str, Any]:
 
 
 def _takes(entry: dict[str, Any], name: str) -> bool:
+    if name in USEAPI_FIELDS:
+        return entry.get("provider") == "useapi"
     if name == "meters":
         return name in entry
     return entry.get("provider") == "json" or name in {"name", "key"}

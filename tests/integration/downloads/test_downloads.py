@@ -553,16 +553,30 @@ async def test_a_file_of_somebody_else_fails_alone_and_without_another_attempt(
 
 
 async def test_a_busy_api_is_asked_again(host: FileHost, save: Save) -> None:
-    host.link_moods = [
-        {"code": 429, "msg": "Too many"},
-        {"code": 500, "msg": "Server error"},
-        {"code": 455, "msg": "maintenance"},
-    ]
+    host.link_moods = [{"code": 429, "msg": "Too many"}, {"code": 500, "msg": "Server error"}]
 
     [outcome] = await save(host.add("a.png", BODY), retries=2)
 
-    assert (outcome.state, outcome.reason) == (State.FAILED, "maintenance")
-    assert len(host.seen) == 3
+    assert outcome.state is State.SAVED
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "states"),
+    [
+        pytest.param(500, 4, [State.FAILED, State.FAILED], id="an error may be about one file"),
+        pytest.param(429, 2, [State.FAILED, State.STOPPED], id="a busy API is busy for all"),
+        pytest.param(455, 1, [State.FAILED, State.STOPPED], id="so is one in maintenance"),
+    ],
+)
+async def test_an_api_that_stays_away_is_not_asked_for_every_file(
+    host: FileHost, save: Save, code: int, asked: int, states: list[State]
+) -> None:
+    host.link_moods = [{"code": code, "msg": "later"}] * 9
+
+    outcomes = await save(host.add("a.png", BODY), host.add("b.png", BODY), retries=1, parallel=1)
+
+    assert [outcome.state for outcome in outcomes] == states
+    assert len(host.seen) == asked
 
 
 async def test_tokens_in_urls_are_neither_told_nor_stored(

@@ -11,6 +11,7 @@ import pytest
 from support import recorded
 
 from monitor.core.model import Change, NotificationState, Severity
+from monitor.core.renewals import Outcome, Renewal
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 
 OpenStore = Callable[..., Store]
@@ -34,6 +35,7 @@ def test_what_was_written_is_there_after_opening_again(url: str, open_at: OpenSt
     changes = Changes(
         keys=[recorded.key("studio", recorded.reading("12.50"))],
         ledgers=[recorded.ledger()],
+        forecasts=[recorded.forecast()],
         samples=[recorded.sample("12.50")],
         outages=[recorded.outage()],
         alerts=[recorded.alert(3)],
@@ -48,6 +50,7 @@ def test_what_was_written_is_there_after_opening_again(url: str, open_at: OpenSt
     assert found.load() == Snapshot(
         keys=tuple(changes.keys),
         ledgers=tuple(changes.ledgers),
+        forecasts=tuple(changes.forecasts),
         runs=tuple(changes.samples),
         outages=tuple(changes.outages),
         alerts=tuple(changes.alerts),
@@ -142,6 +145,15 @@ def test_a_failing_meter_is_kept_with_what_was_read_of_it_before(store: Store) -
     assert {t.meter: t for t in found.troubles} == {t.meter: t for t in failing}
     store.write([Changes(keys=[recorded.key("studio", recorded.reading("4"))])])
     assert [t.meter for t in store.keys()[0].troubles] == ["kling:anna"]
+
+
+def test_the_last_renewal_of_each_login_is_loaded(store: Store) -> None:
+    begun = Renewal(key="tools", meter="kling:anna", at=recorded.NOW, outcome=Outcome.BEGUN)
+    ended = replace(begun, outcome=Outcome.FAILED, detail="HTTP 500", failures=3)
+    other = replace(begun, meter="kling:ben")
+    store.write([Changes(renewals=[begun, other])])
+    store.write([Changes(renewals=[ended])])
+    assert sorted(store.load().renewals, key=lambda r: r.meter) == [ended, other]
 
 
 def test_a_forgotten_meter_is_gone_but_its_history_stays(store: Store) -> None:

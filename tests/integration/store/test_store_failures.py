@@ -176,6 +176,7 @@ def test_what_somebody_else_changed_is_an_error_of_the_store(
         alerts=[recorded.alert()],
         samples=[recorded.sample("1")],
         ledgers=[recorded.ledger()],
+        forecasts=[recorded.forecast()],
     )
     store.write([changes])
     path = url.removeprefix("sqlite://")

@@ -56,6 +56,8 @@ def test_every_listing_has_a_json_form() -> None:
         "run",
         "demo",
         "kie",
+        "kling",
+        "kling add",
         "notify",
         "silence",
         "config",

@@ -216,8 +216,8 @@ TITLES: dict[str, tuple[Sequence[Event], str]] = {
         "WARNING: still silent: studio: no reading for 25 min (no answer in time)",
     ),
     "a reminder of a rule of an older version": (
-        [reminded(event("spike", severity=WARNING))],
-        "WARNING: still open: studio: spike, since 06:00 UTC, 6 h",
+        [reminded(event("bygone", severity=WARNING))],
+        "WARNING: still open: studio: bygone, since 06:00 UTC, 6 h",
     ),
     "a silence that ended over an open alert": (
         [reminded(low(), Why.SILENCE_OVER)],
@@ -244,8 +244,8 @@ TITLES: dict[str, tuple[Sequence[Event], str]] = {
         "CRITICAL: 2 alerts still open: account studio-main, studio",
     ),
     "a rule of an older version speaks by its name": (
-        [event("spike", severity=WARNING)],
-        "WARNING: studio: spike",
+        [event("bygone", severity=WARNING)],
+        "WARNING: studio: bygone",
     ),
 }
 

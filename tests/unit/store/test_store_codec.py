@@ -22,9 +22,11 @@ from monitor.core.model import (
     Outage,
     Reason,
 )
+from monitor.core.renewals import Outcome, Renewal
 from monitor.store import codec, schema
 from monitor.store.columns import clean, from_micros, to_micros
 
+RENEWAL = Renewal(key="k", meter="m", at=recorded.NOW, outcome=Outcome.BEGUN)
 RENAMED = {
     "subject": {"provider", "account", "key"},
     "limit": {"credit_limit"},
@@ -77,6 +79,7 @@ def test_every_field_has_its_place_in_the_row(value: type, row: dict[str, object
         ("notifications", codec.notification_row(recorded.notification())),
         ("attempts", codec.attempt_row(recorded.attempt())),
         ("silences", {"id": 1, **codec.silence_row(recorded.silence())}),
+        ("renewals", codec.renewal_row(RENEWAL)),
         ("acks", codec.ack_row(recorded.ack())),
         ("suppressions", codec.suppressed_row(recorded.suppressed())),
     ],
@@ -102,6 +105,15 @@ def test_every_fact_is_kept() -> None:
         top_up_url="https://example.com",
         fired=5,
         only_site=True,
+        burn=amount,
+        usual=amount,
+        factor=amount,
+        runs_out_at=recorded.NOW,
+        earliest=recorded.NOW,
+        latest=recorded.NOW,
+        expires_at=recorded.NOW,
+        unused=amount,
+        top_up_at=recorded.NOW,
     )
     assert all(getattr(everything, field.name) for field in fields(Facts))
     assert repr(codec.decode_facts(codec.encode_facts(everything))) == repr(everything)

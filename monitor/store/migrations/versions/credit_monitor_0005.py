@@ -1,4 +1,4 @@
-"""Which configuration is in use, and why a later one was refused."""
+"""Forecasts: what was learned of each balance's consumption."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ down_revision = "credit_monitor_0004"
 branch_labels = None
 depends_on = None
 
-IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table; what was consumed before is learned anew."""
     op.create_table(
-        "configuration",
-        sa.Column("id", IDENTITY, autoincrement=False, nullable=False),
-        sa.Column("read_at", sa.BigInteger(), nullable=False),
-        sa.Column("refused_at", sa.BigInteger()),
-        sa.Column("problems", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        "forecasts",
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.Column("meter", sa.Text(), nullable=False),
+        sa.Column("consumed_total", sa.Text(), nullable=False),
+        sa.Column("refunded_total", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("subject_id", "meter"),
     )
 
 

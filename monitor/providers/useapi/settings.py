@@ -1,0 +1,182 @@
+"""What a key of useapi.net can be told, and what is known about the provider."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
+
+from monitor.core.fields import STRICT, Switch, parse_amount
+from monitor.providers.base import KeySettings, Name, ProviderInfo
+from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
+from monitor.providers.useapi.client import BASE_URL, Client
+from monitor.providers.useapi.provider import Login, UseapiProvider
+from monitor.providers.useapi.services import meter_name
+
+INFO = ProviderInfo(
+    name="useapi",
+    title="useapi.net",
+    key_kind="the API token of the account, user:NUMBER-TEXT as a whole",
+    reads=(
+        "the state of the subscription; for each linked account of Kling, Runway, Mureka and "
+        "MiniMax what is left of its points or credits, when they and its login end, its jobs"
+    ),
+    request=(
+        f"GET {BASE_URL}/v2/account, then for each linked service its list of accounts and for "
+        "each account one call"
+    ),
+    limits="none documented; a poll makes at most 4 calls at once",
+    top_up_url="https://useapi.net/docs/subscription",
+    documentation="https://useapi.net/docs/account-management/get-account",
+    confidence="documented",
+    environment=("USEAPI_TOKEN",),
+    notes=(
+        "meters are named after the service and a short digest of the account, or by linked",
+        "a linked account whose login is broken is an alert of its own; the others are read on",
+        "the scale of Kling's points is not documented: 0.01 in points_scale may show credits",
+        "the end of the subscription is not told, only whether it is active",
+        "Dreamina's credits are read only with dreamina_daily_claim: that call claims free ones",
+        "renew_sessions logs in to Kling again when a login is broken or about to end",
+    ),
+)
+
+
+def _factor(value: object) -> Decimal:
+    factor = parse_amount(value)
+    if factor <= 0:
+        raise ValueError("must be more than 0")
+    return factor
+
+
+def _check_password(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if isinstance(text, str) and not text:
+        raise ValueError("is empty")
+    return value
+
+
+class LinkedAccount(BaseModel):
+    """A linked account: a name for its meter, and how to log in to it again."""
+
+    model_config = STRICT
+
+    service: Literal["kling", "runway", "mureka", "minimax", "dreamina"] = Field(
+        default="kling", description="the service it is an account of"
+    )
+    login: str = Field(
+        min_length=1,
+        max_length=254,
+        repr=False,
+        description="what useapi.net calls it: an e-mail address or number",
+    )
+    name: Name | None = Field(
+        default=None, description="name of its meter, behind the service; default: a digest"
+    )
+    password: Annotated[SecretStr, BeforeValidator(_check_password)] | None = Field(
+        default=None, description="password of a Kling account, as ${VARIABLE}; for renew_sessions"
+    )
+    password_file: str | None = Field(default=None, description="file that holds the password")
+    password_credential: str | None = Field(
+        default=None, description="name of a systemd credential (LoadCredential=)"
+    )
+
+    @model_validator(mode="after")
+    def _only_kling_logs_in(self) -> Self:
+        if self.password is not None and self.service != "kling":
+            raise ValueError("password: only Kling accounts can be logged in again")
+        return self
+
+    @property
+    def meter(self) -> str:
+        """The name of its meter."""
+        if self.name is None:
+            return meter_name(self.service, self.login)
+        return f"{self.service}:{self.name}"
+
+
+class UseapiKey(KeySettings):
+    """A token of useapi.net with all accounts that are linked to it."""
+
+    provider: Literal["useapi"] = Field(description="useapi.net")
+    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
+    allow_plain_http: str = Field(
+        default="", description="host of url that may be asked without TLS, repeated by name"
+    )
+    linked: tuple[LinkedAccount, ...] = Field(
+        default=(), description="names for linked accounts, and how to log in to them again"
+    )
+    points_scale: Annotated[Decimal, BeforeValidator(_factor)] = Field(
+        default=Decimal(1), description="Kling's points are multiplied by it"
+    )
+    renew_sessions: Switch = Field(
+        default=False,
+        description="log in again to linked Kling accounts whose login is broken or ends in a day",
+    )
+    dreamina_daily_claim: Switch = Field(
+        default=False,
+        description="read Dreamina's credits, which claims the free ones of the day",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_plain_http(self.url, self.allow_plain_http)
+        for what, values in (
+            ("login", [(each.service, each.login.lower()) for each in self.linked]),
+            ("name", [(each.service, each.name) for each in self.linked if each.name]),
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"linked: two accounts of a service have the same {what}")
+        if self.renew_sessions and not any(each.password for each in self.linked):
+            raise ValueError(
+                "renew_sessions needs the password of at least one account in linked: give it as"
+                " ${VARIABLE}, password_file or password_credential"
+            )
+        return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Also the passwords of linked accounts, and their logins, which name people."""
+        passwords = [each.password.get_secret_value() for each in self.linked if each.password]
+        return (*super().secrets, *passwords, *(each.login for each in self.linked))
+
+    @property
+    def top_up_url(self) -> str:
+        """useapi.net's page for subscriptions; unknown for a copy under another address."""
+        return INFO.top_up_url if host_of(self.url) == host_of(BASE_URL) else ""
+
+    @property
+    def origin(self) -> str:
+        """useapi.net, or the site of a copy, which is down by itself."""
+        return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
+
+    def build(self) -> UseapiProvider:
+        """The provider that polls this key; raises ``ValueError`` without a key."""
+        return UseapiProvider(
+            client=self.client(),
+            site=site_of(self.url),
+            seconds=self.timeout.total_seconds(),
+            names={(each.service, each.login.lower()): each.meter for each in self.linked},
+            logins=tuple(self._logins()),
+            points_scale=self.points_scale,
+            daily_claim=self.dreamina_daily_claim,
+            renew_sessions=self.renew_sessions,
+        )
+
+    def client(self) -> Client:
+        """The calls with this token; raises ``ValueError`` without a key."""
+        if self.key is None:
+            raise ValueError(f"key {self.name} has no credential")
+        return Client(
+            url=self.url,
+            token=self.key.get_secret_value(),
+            plain_http_host=self.allow_plain_http,
+            secrets=self.secrets,
+        )
+
+    def _logins(self) -> list[Login]:
+        return [
+            Login(meter=each.meter, email=each.login, password=each.password)
+            for each in self.linked
+            if each.password is not None
+        ]

@@ -1,0 +1,17 @@
+"""What the rules would have said of recorded balances: the daemon's pipeline over the past."""
+
+from monitor.replay.engine import AlertLine, ForecastLine, Line, Replay, Sighting, Wanted
+from monitor.replay.history import recorded
+from monitor.replay.samples import SampleError, SampleReader
+
+__all__ = [
+    "AlertLine",
+    "ForecastLine",
+    "Line",
+    "Replay",
+    "SampleError",
+    "SampleReader",
+    "Sighting",
+    "Wanted",
+    "recorded",
+]

@@ -1,0 +1,225 @@
+"""The daemon's pipeline over the past: one small world for each balance, and its own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from monitor.announcer import Announcer, TellingPolicy
+from monitor.core.forecast import Forecast, forecast
+from monitor.core.model import (
+    Change,
+    Event,
+    Failure,
+    MeterReading,
+    Observation,
+    Reading,
+    Reason,
+)
+from monitor.pipeline import Pipeline
+from monitor.store.base import Snapshot
+from monitor.world import WatchedKey, World, restore
+
+FORECAST_KEPT = 2 * 86400
+"""Seconds after which a balance that nobody reads any more has no forecast."""
+
+
+class Sighting(NamedTuple):
+    """One poll of the past: a balance (None: no cap), or the reason why there was none."""
+
+    at: datetime
+    key: str
+    meter: str
+    balance: Decimal | None
+    reason: Reason | None = None
+    unit: str = ""
+
+
+class ForecastLine(NamedTuple):
+    """What was forecast for *key*'s meter at a moment, from the readings up to it."""
+
+    at: datetime
+    key: str
+    meter: str
+    balance: Decimal
+    forecast: Forecast
+
+
+class AlertLine(NamedTuple):
+    """A change of an alert; *event* has all that a message would say."""
+
+    at: datetime
+    key: str
+    meter: str
+    event: Event
+    is_open: bool
+
+
+Line = ForecastLine | AlertLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a replay is asked for: forecasts every so many seconds (0: none), alerts or not."""
+
+    every: int = 3600
+    alerts: bool = True
+
+
+@dataclass(slots=True)
+class _Meter:
+    """A meter that has been read: whose forecast is due, and when next (Unix seconds)."""
+
+    lane: _Lane
+    key: str
+    meter: str
+    due: int
+    read_at: float
+
+
+class _Lane:
+    """The keys of one balance, or any that belong together, in a world of their own."""
+
+    def __init__(self, keys: Iterable[WatchedKey], now: datetime) -> None:
+        snapshot = Snapshot()
+        self.world: World = restore(keys, snapshot)
+        policy = TellingPolicy(group_wait=timedelta(0))
+        self.pipeline = Pipeline(self.world, Announcer(self.world, (), policy, snapshot), now)
+        self._was_failing = False
+
+    def observe(self, observation: Observation) -> Sequence[Event]:
+        """The events of one poll.
+
+        A daemon looks for silence every few seconds.  Here that is done where polls fail: a time
+        without any polls means that nobody asked, not that nobody answered.
+        """
+        events = self.pipeline.observe(observation).events
+        is_failing = isinstance(observation, Failure)
+        if is_failing or self._was_failing:
+            events = [*events, *self.pipeline.sweep(observation.at).events]
+            self._was_failing = is_failing
+        return events
+
+
+@dataclass(slots=True)
+class Replay:
+    """Feeds polls of the past to the pipeline, and says what it says.
+
+    *watch* gives the keys that share a balance with the named one, itself included: a configured
+    account, or just the key.  Polls of one balance come in the order of time; different balances
+    need no common order, since each has a world of its own.  Forecasts are for whole multiples of
+    ``wanted.every`` since 1970.
+    """
+
+    watch: Callable[[str], Sequence[WatchedKey]]
+    wanted: Wanted
+    _lanes: dict[str, _Lane] = field(default_factory=dict)
+    _meters: dict[tuple[str, str], _Meter] = field(default_factory=dict)
+    _now: float = 0.0
+    _next_due: float = 0.0
+
+    def feed(self, seen: Sighting) -> Iterator[Line]:
+        """All that follows from one poll, and the forecasts that became due before it."""
+        at = seen.at.timestamp()
+        if self.wanted.every:
+            yield from self._due_before(seen, at)
+        lane = self._lane(seen)
+        for event in lane.observe(_observation(seen)):
+            if self.wanted.alerts:
+                yield from _alert_lines(seen, event)
+        if self.wanted.every and seen.reason is None:
+            yield from self._read(lane, seen, at)
+
+    def finish(self) -> Iterator[Line]:
+        """The forecasts that are due until the last poll of all."""
+        for meter in self._meters.values():
+            yield from self._forecasts(meter, self._now)
+
+    def restart_after(self, gap: datetime) -> None:
+        """Nobody watched until *gap*: what was silent before is not held against the keys."""
+        for lane in self._lanes.values():
+            lane.pipeline.clock_stepped(timedelta(0), gap)
+
+    def _lane(self, seen: Sighting) -> _Lane:
+        lane = self._lanes.get(seen.key)
+        if lane is None:
+            keys = self.watch(seen.key)
+            lane = _Lane(keys, seen.at)
+            for key in keys:
+                self._lanes[key.name] = lane
+        return lane
+
+    # -- forecasts ------------------------------------------------------------------------------
+
+    def _due_before(self, seen: Sighting, at: float) -> Iterator[ForecastLine]:
+        """What became due before *at*: of all meters where time moves on, else of this one."""
+        if at > self._now:
+            self._now = at
+            if at > self._next_due:
+                for each in self._meters.values():
+                    yield from self._forecasts(each, at, inclusive=False)
+                self._next_due = min((m.due for m in self._meters.values()), default=0)
+        else:
+            meter = self._meters.get((seen.key, seen.meter))
+            if meter is not None:
+                yield from self._forecasts(meter, at, inclusive=False)
+
+    def _read(self, lane: _Lane, seen: Sighting, at: float) -> Iterator[ForecastLine]:
+        slot = (seen.key, seen.meter)
+        meter = self._meters.get(slot)
+        if meter is None:
+            due = _first_due(at, self.wanted.every)
+            meter = self._meters[slot] = _Meter(lane, *slot, due=due, read_at=at)
+            self._next_due = min(self._next_due, due)
+        meter.read_at = at
+        yield from self._forecasts(meter, at)
+
+    def _forecasts(
+        self, meter: _Meter, until: float, *, inclusive: bool = True
+    ) -> Iterator[ForecastLine]:
+        while meter.due < until or (inclusive and meter.due == until):
+            if meter.due - meter.read_at > FORECAST_KEPT:
+                meter.due = max(_first_due(until, self.wanted.every), meter.due + self.wanted.every)
+                continue
+            line = _forecast(meter)
+            meter.due += self.wanted.every
+            if line is not None:
+                yield line
+
+
+def _first_due(at: float, every: int) -> int:
+    """The first multiple of *every* from *at* on."""
+    return -int(-at // every) * every
+
+
+def _observation(seen: Sighting) -> Observation:
+    if seen.reason is not None:
+        return Failure(key=seen.key, at=seen.at, reason=seen.reason)
+    reading = MeterReading(meter=seen.meter, unit=seen.unit, balance=seen.balance)
+    return Reading(key=seen.key, at=seen.at, meters=(reading,))
+
+
+def _forecast(meter: _Meter) -> ForecastLine | None:
+    """What is forecast at ``due``; None for a meter without a cap."""
+    world = meter.lane.world
+    live = world.keys[meter.key]
+    slot = (live.watched.balance_subject.id, meter.meter)
+    balance = live.meters[meter.meter].reading.balance
+    if balance is None:
+        return None
+    at = datetime.fromtimestamp(meter.due, UTC)
+    made = forecast(world.forecasts.get(slot), at, float(balance))
+    return ForecastLine(at, meter.key, meter.meter, balance, made)
+
+
+def _alert_lines(seen: Sighting, event: Event) -> Iterator[AlertLine]:
+    """An alert that opens, changes its severity or ends; an event without duration does both."""
+    key = event.subject.key or seen.key
+    if event.change is not Change.REMINDED:
+        if event.change is not Change.RESOLVED:
+            yield AlertLine(event.at, key, event.meter, event, is_open=True)
+        if event.change in (Change.RESOLVED, Change.OCCURRED):
+            yield AlertLine(event.at, key, event.meter, event, is_open=False)
