@@ -33,6 +33,7 @@ COMMANDS = {
     "store": "Look after what is recorded: size, check, backup, restore, prune.",
     "providers": "List the providers and the settings each takes.",
     "config": "Check, show and start a configuration.",
+    "export": "Print Prometheus rules and a Grafana dashboard that fit.",
     "demo": "Show everything at once without an account.",
 }
 """Every command with its line in the help, so that the help imports none of them."""
