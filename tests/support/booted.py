@@ -28,8 +28,17 @@ def missing() -> str:
         return f"boots a container, which takes minutes: set {SWITCH}=1"
     if os.geteuid() != 0:
         return "booting a container needs root"
+    if not _may_mount():
+        return "booting a container needs the capability CAP_SYS_ADMIN"
     absent = [name for name in ("debootstrap", "systemd-nspawn") if shutil.which(name) is None]
     return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def _may_mount() -> bool:
+    """Root in a container of the usual kind may not."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    effective = int(status.split("CapEff:")[1].split()[0], 16)
+    return bool(effective & 1 << 21)
 
 
 def bare_system() -> Path:
