@@ -273,14 +273,18 @@ class Pipeline:
     def _judge_again(self, live: LiveKey, now: datetime, changes: Changes) -> None:
         """Other rules apply to *live* than at its last reading."""
         for name, meter in live.meters.items():
-            judged, meter.judged = meter.judged, False
-            ledger = self.world.ledger(live.watched, name)
+            judged, meter.judged_at = meter.judged_at, None
             current = live.state.reason is None and live.is_fresh(meter, now)
-            if judged and current and ledger is not None:
+            if judged is None or not current or name in live.troubles:
+                continue
+            ledger = self.world.ledger(live.watched, name)
+            if meter.reading.kind is not Kind.BALANCE:
+                self._balances.judge_expiry(live.watched, meter.reading, now, changes)
+            elif ledger is not None:
                 self._balances.judge(
                     live.watched, meter.reading, now, changes, ledger=ledger, movement=None
                 )
-                meter.judged = True
+            meter.judged_at = now
 
     # -- health -----------------------------------------------------------------------------
 
