@@ -197,7 +197,7 @@ def _print_table(findings: Sequence[Finding]) -> None:
             finding.provider,
             finding.account or output.NOTHING,
             finding.shown_balance,
-            output.state(finding.state),
+            output.short_state(finding.state, finding.detail),
             finding.verdict.name.lower(),
             finding.because,
             tone=_TONES[finding.verdict],

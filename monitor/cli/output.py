@@ -184,10 +184,13 @@ def silenced(silence: Silence | None, now: datetime) -> str:
 
 
 def state(word: str, detail: str = "") -> str:
-    """A key's state in words: ``ok``, ``not polled yet``, or why it gives no reading."""
+    """A key's state in words, with the *detail* of why it gives no reading."""
+    short = short_state(word, detail)
+    return f"{short}: {detail}" if detail and word not in (STATE_UNKNOWN, STATE_OK) else short
+
+
+def short_state(word: str, detail: str = "") -> str:
+    """``ok``, ``not polled yet``, or why a key gives no reading: by its cause where one is told."""
     if word == STATE_UNKNOWN:
         return "not polled yet"
-    if word == STATE_OK:
-        return word
-    short = reason_text(Reason(word), detail).short
-    return f"{short}: {detail}" if detail else short
+    return word if word == STATE_OK else reason_text(Reason(word), detail).short

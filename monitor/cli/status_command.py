@@ -124,7 +124,7 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
         key.provider,
         key.account or output.NOTHING,
         wording.holding(meter) if meter and has_number else nothing,
-        output.state(state),
+        output.short_state(state, key.detail if state == key.state else ""),
         str(severity or "none"),
         _read(key, meter, now),
     )

@@ -123,7 +123,7 @@ def from_environment(environ: Mapping[str, str]) -> Loaded:
     problems = _placed(findings, ENVIRONMENT, "", assembly.labels())
     if settings is None:
         raise ConfigError(problems)
-    return Loaded(settings.with_origin(ENVIRONMENT, frozenset()), problems)
+    return Loaded(settings.with_origin(ENVIRONMENT, assembly.from_environment()), problems)
 
 
 VARIABLES_NAMED = 3

@@ -97,7 +97,7 @@ class Provider(Protocol):
         ...
 
 
-_SENT_FIELDS = frozenset({"url", "headers", "body", "auth"})
+_SENT_FIELDS = frozenset({"url", "headers", "body", "auth", "lookup"})
 
 
 @runtime_checkable

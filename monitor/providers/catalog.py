@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
@@ -21,6 +21,7 @@ from monitor.core.fields import STRICT, Duration
 from monitor.providers.base import ProviderInfo
 from monitor.providers.endpoint import OWN_ADDRESS, Endpoint, FoundName
 from monitor.providers.exchange import check_url
+from monitor.providers.placeholders import names_in
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Group = Literal[
@@ -80,9 +81,15 @@ class Entry(Endpoint):
     notes: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
-    def _check_lookups(self) -> Self:
+    def _check_further_texts(self) -> Self:
         for lookup in self.lookup:
             _check_address(lookup.url)
+        known = {"key", *self.settings}
+        forms = [value.get_secret_value() for value in self.headers.values()]
+        for form in (*forms, self.auth.name):
+            unknown = next((name for name in names_in(form) if name not in known), None)
+            if unknown is not None:
+                raise ValueError(f"no setting is called {unknown}, as in {{{unknown}}}")
         return self
 
     @property
@@ -126,7 +133,7 @@ _ENTRY = re.compile(r"^([a-z0-9][a-z0-9.-]*):\n", re.MULTILINE)
 @cache
 def _texts() -> Mapping[str, str]:
     """The YAML of each entry, not read yet."""
-    text = resources.files("monitor.providers").joinpath("catalog.yaml").read_text("utf-8")
+    text = Path(__file__).with_name("catalog.yaml").read_text("utf-8")
     _, *parts = _ENTRY.split(text)
     return dict(zip(parts[::2], parts[1::2], strict=True))
 

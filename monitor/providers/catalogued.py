@@ -101,8 +101,9 @@ def key_model(name: str) -> type[CatalogKey]:
 
 def _field(setting: Setting) -> tuple[Any, Any]:
     if setting.is_needed:
-        return SettingText, Field(description=setting.description)
-    return SettingText | None, Field(default=setting.default, description=setting.description)
+        return SettingText, Field(repr=False, description=setting.description)
+    optional = Field(default=setting.default, repr=False, description=setting.description)
+    return SettingText | None, optional
 
 
 @cache

@@ -124,13 +124,13 @@ class JsonProvider:
             if not lookup.take.keys() <= found.keys():
                 found |= self.take(lookup, await ask(self.first_request(lookup, found)), found)
         meters: list[MeterReading] = []
-        for one in self._each(found):
+        for one in self.each(found):
             meters += self.read(await ask(self.request(one)), one)
-        return self._result(meters)
+        return self.result(meters)
 
     def judge(self, answer: Answer) -> tuple[MeterReading, ...]:
         """The amounts in the *answer* to the one request of an endpoint without look-ups."""
-        return self._result(self.read(answer, self.values))
+        return self.result(self.read(answer, self.values))
 
     def request(self, found: Mapping[str, Any] = NOTHING) -> Request:
         """The request that tells the balance, given what was *found* before."""
@@ -176,7 +176,8 @@ class JsonProvider:
             self._check_success(scope)
             return [reading for rule in self.endpoint.amounts for reading in rule.read(scope)]
 
-    def _result(self, meters: list[MeterReading]) -> tuple[MeterReading, ...]:
+    def result(self, meters: list[MeterReading]) -> tuple[MeterReading, ...]:
+        """What the amounts of all answers come to; raises :class:`PollError`."""
         if self.endpoint.key_check:
             return ()
         with _bad_response():
@@ -213,7 +214,7 @@ class JsonProvider:
             raise PollError(Reason.BAD_RESPONSE, words.after(f"{rule.text} does not hold"))
 
     @staticmethod
-    def _each(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def each(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """*found* once, or once for every value where a look-up found several."""
         name = next((name for name, value in found.items() if isinstance(value, Each)), None)
         if name is None:

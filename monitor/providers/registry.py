@@ -1,6 +1,6 @@
 """Which model a key has: told by its field ``provider``, coded or of the catalog.
 
-An open union: models of the catalog are made when a key first names them, so the 60 entries that
+An open union: models of the catalog are made when a key first names them, so the entries that
 nobody uses cost nothing.
 """
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monitor.core import wording
-from monitor.core.advice import REASON_TEXTS
+from monitor.core.advice import reason_text
 from monitor.core.messages import decode
 from monitor.core.model import (
     Alert,
@@ -78,12 +78,12 @@ def _day(at: datetime) -> Markup:
     return Markup('<time datetime="{0}">{1}</time>').format(iso(at), wording.clock(at, UTC))
 
 
-def _state(state: str) -> str:
+def _state(state: str, detail: str = "") -> str:
     if state == STATE_OK:
         return "ok"
     if state == STATE_UNKNOWN:
         return "not polled yet"
-    return REASON_TEXTS[Reason(state)].short
+    return reason_text(Reason(state), detail).short
 
 
 def _title(notification: Notification) -> str:

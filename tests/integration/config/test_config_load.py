@@ -489,6 +489,54 @@ def test_the_environment_alone_is_a_configuration() -> None:
     assert SECRET not in repr(found) + show(found.settings)
 
 
+def test_the_environment_holds_keys_of_every_provider_under_their_usual_names() -> None:
+    environ = {
+        "KIE_API_KEY": "sk-0",
+        "DEEPSEEK_API_KEY": "sk-1",
+        "KIMI_API_KEY": "sk-2",
+        "MOONSHOT_API_KEY": "sk-3",
+        "TWILIO_AUTH_TOKEN": "sk-4",
+        "XAI_MANAGEMENT_KEY": "sk-5",
+        "XAI_TEAM_ID": "t-1",
+    }
+    found = from_environment(HOME | environ).settings.keys
+
+    assert [key.name for key in found] == ["kie", "deepseek", "moonshot", "xai"]
+    assert found[2].key
+    assert found[2].key.get_secret_value() == "sk-3"
+    assert found[3].values == {"team": "t-1"}  # type: ignore[attr-defined]  # of a CatalogKey
+
+
+def test_a_setting_in_the_environment_makes_a_key_whole(tmp_path: Path) -> None:
+    environ = {"TWILIO_AUTH_TOKEN": SECRET, "TWILIO_ACCOUNT_SID": "AC-hidden-1"}
+    found = from_environment(HOME | environ)
+    assert "AC-hidden-1" not in repr(found) + show(found.settings)
+
+    again = loaded(tmp_path, starter(environ), **environ)
+    assert [key.name for key in again.settings.keys] == ["twilio"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "defaults", "own", "expected"),
+    [
+        pytest.param("xai", "", "", 15, id="the shortest sensible one of the provider"),
+        pytest.param("xai", "1m", "", 15, id="not shorter by a default"),
+        pytest.param("xai", "1h", "", 60, id="longer by a default"),
+        pytest.param("xai", "1h", "2m", 2, id="as the key says"),
+        pytest.param("deepseek", "", "", 5, id="the usual one"),
+        pytest.param("kie", "1m", "", 1, id="a provider that is code"),
+    ],
+)
+def test_the_interval_keeps_to_what_a_provider_publishes(
+    tmp_path: Path, provider: str, defaults: str, own: str, expected: int
+) -> None:
+    text = f"defaults: {{interval: {defaults}}}\n" if defaults else ""
+    interval = f", interval: {own}" if own else ""
+    text += f"keys: [{{name: a, provider: {provider}, key: k{interval}}}]\n"
+
+    assert loaded(tmp_path, text).settings.keys[0].interval == timedelta(minutes=expected)
+
+
 @pytest.mark.parametrize(
     ("environ", "message"),
     [

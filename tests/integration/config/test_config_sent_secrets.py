@@ -23,6 +23,10 @@ PLACES = {
     " body: {list: [1, {token: 'pre-${K}-post'}]}",
     "the prefix of auth": "provider: json, balance: data, unit: USD, url: 'https://x.example/',"
     " auth: {header: X-Key, prefix: '${K}:'}",
+    "the url of a look-up": "provider: json, balance: data, unit: USD, url: 'https://x.example/',"
+    " lookup: [{url: 'https://x.example/${K}', take: {a: a}}]",
+    "the url of a key of the catalog": "provider: deepseek, url: 'https://x.example/${K}'",
+    "a setting of a key of the catalog": "provider: creatify, api_id: '${K}'",
     "the url of a kie key": "provider: kie, url: 'https://x.example/${K}'",
     "the url of a simulated key": "provider: simulated, url: 'http://127.0.0.1:9/${K}'",
 }

@@ -87,3 +87,12 @@ def test_states_are_told_in_words(word: str, detail: str, expected: str) -> None
 @pytest.mark.parametrize(("number", "expected"), [(0, "0 keys"), (1, "1 key"), (2, "2 keys")])
 def test_counted_nouns(number: int, expected: str) -> None:
     assert wording.count(number, "key") == expected
+
+
+def test_a_state_is_told_by_its_cause_where_the_detail_names_one() -> None:
+    detail = "the hourly cap of this key is reached (code 433: ...)"
+
+    assert output.short_state("key_capped", detail) == "hourly cap of the key reached"
+    assert output.short_state("key_capped", "code 433") == "cap of the key reached"
+    assert output.state("key_capped", detail) == f"hourly cap of the key reached: {detail}"
+    assert output.state("ok", detail) == "ok"
