@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 from monitor import __version__
 from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
-from monitor.config.models import Settings, Web
+from monitor.config.models import CorruptStore, Settings, Web
 from monitor.core.model import Observation
 from monitor.core.renewals import Renewal
 from monitor.core.wording import count, span
@@ -32,7 +33,7 @@ from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
-from monitor.store import open_store
+from monitor.store import open_or_replace, open_store
 from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
@@ -96,7 +97,8 @@ class Daemon:
     async def _start(self) -> None:
         settings, now = self.settings, self.clock.now()
         channels = self._channels = channels_of(settings)
-        store = self._store = open_store(settings.store.get_secret_value(), lock=True)
+        store, corrupt = _opened(settings)
+        self._store = store
         self._stack.callback(store.close)
         snapshot = store.load()
         self.world = restore(self.plan.watched, snapshot)
@@ -107,6 +109,9 @@ class Daemon:
         self._start_delivery(channels, snapshot)
         self._pipeline = Pipeline(self.world, self._announcer, now)
         self._recorder.add(self._pipeline.start(now))
+        if corrupt is not None:
+            log.error("the store was corrupt: it is now %s, and a new one is begun", corrupt)
+            self._recorder.add(self._pipeline.store.replaced(str(corrupt), now))
         self._in_use(datetime.now(UTC))
         self._reporter = self._make_reporter()
         await self._start_web(store)
@@ -361,6 +366,8 @@ class Daemon:
             log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
+        behind = timedelta(seconds=self._recorder.behind())
+        self._recorder.add(self._pipeline.store.sweep(self._recorder.error, behind, now))
         self._judged_at = self.clock.monotonic()
 
     async def _learn(self) -> None:
@@ -443,6 +450,14 @@ def _refuse_what_needs_a_start(old: Settings, new: Settings) -> None:
     if changed:
         verb = "is" if len(changed) == 1 else "are"
         raise ReloadError(f"{' and '.join(changed)} {verb} taken up by a restart only")
+
+
+def _opened(settings: Settings) -> tuple[Store, Path | None]:
+    """The store, and where a corrupt one was put if the configuration says so."""
+    url = settings.store.get_secret_value()
+    if settings.corrupt_store is CorruptStore.REPLACE:
+        return open_or_replace(url)
+    return open_store(url, lock=True), None
 
 
 def _entry(web: Web) -> Entry:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
-from monitor.core.model import NETWORK, Facts, Severity, Subject, Why
+from monitor.core.model import HOST, Facts, Severity, Subject, Why
 from monitor.core.reachability import UNREACHABLE
 from monitor.core.rules import KeyView, Silent, Verdict
 from monitor.core.rules.silent import provider_is_down
@@ -42,7 +42,7 @@ class ProviderWatch:
         """(subject id, rule) of the alerts this watch may keep open."""
         yield from ((subject_id, Silent.name) for subject_id in self._members)
         if self._network.can_tell:
-            yield NETWORK.id, Silent.name
+            yield HOST.id, Silent.name
 
     def speaks_for(self, live: LiveKey, after: timedelta, now: datetime) -> bool:
         """Whether another alert tells this key's silence, now or until it had its time: that of

@@ -16,6 +16,7 @@ from monitor.announcer import Announcer
 from monitor.balances import Balances
 from monitor.core.alerts import Slot, close, occur
 from monitor.core.model import (
+    HOST,
     Failure,
     KeyState,
     Kind,
@@ -31,6 +32,7 @@ from monitor.core.rules import KeyView, RuleParameters, Silent
 from monitor.core.rules.base import State
 from monitor.outages import ProviderWatch
 from monitor.store.base import Changes, StoredKey
+from monitor.storewatch import FAILING, StoreWatch
 from monitor.troubles import MeterWatch
 from monitor.world import LiveKey, LiveMeter, World
 
@@ -64,6 +66,7 @@ class Pipeline:
         self._watching_since = now
         self._providers = ProviderWatch(world)
         self._balances = Balances(world, announcer)
+        self.store = StoreWatch(announcer)
         self._meters = MeterWatch(world, announcer)
 
     # -- units of work ---------------------------------------------------------------------
@@ -395,7 +398,7 @@ class Pipeline:
 
     def _watched_slots(self) -> set[tuple[str, str]]:
         """(subject id, rule) of everything that the configuration asks to judge."""
-        slots = set(self._providers.slots())
+        slots = {*self._providers.slots(), (HOST.id, FAILING.rule)}
         for live in self.world.keys.values():
             watched = live.watched
             rules = [name for name, rule in watched.rules if rule is not None]

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
-    NETWORK,
+    HOST,
     Ack,
     Alert,
     KeyState,
@@ -333,7 +333,7 @@ def subjects(key: WatchedKey) -> set[str]:
     network that all keys share.
     """
     site = Subject(key.origin or key.provider)
-    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
+    return {key.subject.id, key.balance_subject.id, site.id, HOST.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:

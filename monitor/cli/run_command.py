@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from monitor.cli.secrets import secrets_of
 from monitor.cli.sources import Need, config_path, load_all
 from monitor.config import Settings, from_environment, load
 from monitor.providers.certificates import CertificatesError
-from monitor.store.base import StoreError
+from monitor.store.base import StoreCorruptError, StoreError
 
 if TYPE_CHECKING:
     from monitor.plan import Plan
@@ -71,6 +73,9 @@ def command(log_level: str, log_format: str, access_log: Path | None) -> None:
         service.run(plan, partial(_read_again, config_path()))
     except CertificatesError as error:
         raise CommandError(f"{error}.", code=Exit.CONFIG) from None
+    except StoreCorruptError as error:
+        _tell_channels(plan.settings, str(error))
+        raise CommandError(str(error), code=Exit.CORRUPT) from None
     except StoreError as error:
         raise CommandError(str(error), code=Exit.STORE) from None
     except WebServerError as error:
@@ -95,6 +100,22 @@ def _read_again(path: Path | None) -> Plan:
         LOG.warning("%s", warning)
     log.hide(secrets_of(loaded.settings))
     return Plan.of(loaded.settings)
+
+
+def _tell_channels(settings: Settings, problem: str) -> None:
+    """Tell every channel that nothing is watched: without a store no daemon does it later."""
+    import asyncio  # noqa: PLC0415 - rarely needed
+
+    from monitor.cli.sending import send_each  # noqa: PLC0415 - as above
+    from monitor.core.messages import stopped_message  # noqa: PLC0415 - as above
+
+    channels = [channel for channel in settings.channels if not channel.alertmanager]
+    message = stopped_message(problem, now=datetime.now(UTC), timezone=settings.notify.zone)
+    sent = asyncio.run(
+        send_each(channels, {c.name: message for c in channels}, settings, sys.stderr)
+    )
+    for each in sent:
+        LOG.info("channel %s: told that the daemon cannot start: %s", each.channel, each.outcome)
 
 
 def _record_requests(file: Path, form: log.Format) -> None:

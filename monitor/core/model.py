@@ -192,7 +192,7 @@ Observation = Reading | Failure
 class Subject:
     """What an alert is about: a key, an account (``key`` empty) or a provider (both empty).
 
-    With nothing at all it is :data:`NETWORK`.
+    With nothing at all it is :data:`HOST`, where this process runs.
     """
 
     provider: str
@@ -206,7 +206,7 @@ class Subject:
             return f"key:{self.key}"
         if self.account:
             return f"account:{self.provider}/{self.account}"
-        return f"provider:{self.provider}" if self.provider else "network"
+        return f"provider:{self.provider}" if self.provider else "host"
 
     @property
     def label(self) -> str:
@@ -215,11 +215,11 @@ class Subject:
             return self.key
         if self.account:
             return f"account {self.account}"
-        return f"provider {self.provider}" if self.provider else "this host's network"
+        return f"provider {self.provider}" if self.provider else "this host"
 
 
-NETWORK = Subject("")
-"""This host's own network, by which all providers are reached."""
+HOST = Subject("")
+"""This host itself: its network, by which all providers are reached, and its store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
