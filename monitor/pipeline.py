@@ -8,7 +8,7 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -92,9 +92,9 @@ class Pipeline:
         self._end_unwatched(now, changes)
         for live in changed:
             self._judge_again(live, now, changes)
-        added = [live for live in self.world.keys.values() if live.saved_at is None]
-        for live in (*changed, *added):
-            self._save_key(live, changes, now)
+        for live in self.world.keys.values():
+            if live.saved_at is None:  # has just come
+                self._save_key(live, changes, now)
         return changes
 
     def observe(self, observation: Observation) -> Changes:
@@ -391,19 +391,20 @@ class Pipeline:
 
     def _end_unwatched(self, now: datetime, changes: Changes) -> None:
         """End the alerts of what is no longer configured; nobody is told."""
-        watched = self._watched_slots()
-        for alert in list(self.world.alerts.values()):
+        alerts = [*self.world.alerts.values()]
+        watched = self._watched_slots({alert.subject.id for alert in alerts})
+        for alert in alerts:
             if (alert.subject.id, alert.rule) not in watched:
                 self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
 
-    def _watched_slots(self) -> set[tuple[str, str]]:
-        """(subject id, rule) of everything that the configuration asks to judge."""
+    def _watched_slots(self, subject_ids: Collection[str]) -> set[tuple[str, str]]:
+        """(subject id, rule) of what the configuration asks to judge about these subjects."""
         slots = {*self._providers.slots(), (HOST.id, FAILING.rule)}
-        for live in self.world.keys.values():
-            watched = live.watched
-            rules = [name for name, rule in watched.rules if rule is not None]
-            for subject in (watched.subject, watched.balance_subject):
-                slots.update((subject.id, rule) for rule in rules)
+        for live in self.world.keys.values() if subject_ids else ():
+            for subject in (live.watched.subject, live.watched.balance_subject):
+                if subject.id in subject_ids:
+                    rules = live.watched.rules
+                    slots.update((subject.id, name) for name, rule in rules if rule is not None)
         return slots
 
     def _save_key(self, live: LiveKey, changes: Changes, now: datetime) -> None:

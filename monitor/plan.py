@@ -34,11 +34,9 @@ class Plan:
     @property
     def renewing(self) -> dict[str, Renewing]:
         """The providers that renew logins by themselves, by the name of their key."""
-        return {
-            job.name: job.provider
-            for job in self.jobs
-            if isinstance(job.provider, Renewing) and job.provider.renewable
-        }
+        # Looked at first, as isinstance() of a protocol takes 30 microseconds.
+        may = (job for job in self.jobs if getattr(job.provider, "renewable", None))
+        return {job.name: job.provider for job in may if isinstance(job.provider, Renewing)}
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
