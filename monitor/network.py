@@ -100,12 +100,15 @@ class NetworkWatch:
 
 
 def _mute(site: Sequence[LiveKey]) -> list[KeyState]:
-    """The keys of *site* that cannot be reached and whose silence is to be told."""
-    return [
+    """The keys of *site* that cannot be reached and whose silence is to be told; those that were
+    asked come first.
+    """
+    mute = [
         live.state
         for live in site
         if live.state.reason in UNREACHABLE and live.watched.rules.silent is not None
     ]
+    return sorted(mute, key=lambda s: s.is_left_out)
 
 
 def _errors(mute: Mapping[str, Sequence[KeyState]]) -> str:

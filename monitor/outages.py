@@ -82,7 +82,7 @@ class ProviderWatch:
             since = max((at for at in answers if at), default=verdict.facts.since or now)
         if not provider_is_down([m.state for m in asked], since):
             return None
-        facts = _facts([m for m in members if _is_failing(m)])
+        facts = _facts([m for m in members if _is_mute(m)])
         if facts.reason in UNREACHABLE and not self._network.can_tell:
             facts = replace(facts, only_site=True)
         breach = Verdict.breach(verdict.severity or Severity.WARNING, facts)
@@ -92,7 +92,8 @@ class ProviderWatch:
     def recovered(self, watching_since: datetime, now: datetime) -> Iterator[Transition]:
         """The end of outages: as many keys answer again as still fail.
 
-        A key that was not polled since is neither: it may still wait behind those that hang.
+        A key that was not polled since is neither: it may still wait behind those that hang, or
+        be left out because of them.
         """
         regained = self._network.recovered(watching_since, now)
         if regained is not None:
@@ -115,8 +116,14 @@ def _subject(live: LiveKey) -> Subject:
     return Subject(live.watched.origin or live.watched.provider)
 
 
-def _is_failing(live: LiveKey) -> bool:
+def _is_mute(live: LiveKey) -> bool:
+    """Whether nothing is known of the key, other than that it was refused."""
     return live.state.failing_since is not None and live.state.refused_since is None
+
+
+def _is_failing(live: LiveKey) -> bool:
+    """Whether its own polls show that."""
+    return _is_mute(live) and not live.state.is_left_out
 
 
 def _answers(live: LiveKey, since: datetime) -> bool:
@@ -126,7 +133,8 @@ def _answers(live: LiveKey, since: datetime) -> bool:
 
 
 def _facts(members: list[LiveKey]) -> Facts:
-    states = [m.state for m in members]
+    # What polls said comes before what keys were left out for.
+    states = sorted((m.state for m in members), key=lambda s: s.is_left_out)
     reasons = Counter(s.reason for s in states if s.reason is not None)
     reason = reasons.most_common(1)[0][0] if reasons else None
     return Facts(

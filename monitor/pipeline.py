@@ -25,6 +25,7 @@ from monitor.core.model import (
     Outage,
     Reading,
     Sample,
+    Unasked,
     Why,
 )
 from monitor.core.renewals import Renewal
@@ -105,6 +106,8 @@ class Pipeline:
             return changes
         if isinstance(observation, Reading):
             self._observe_reading(live, observation, changes)
+        elif isinstance(observation, Unasked):
+            self._observe_unasked(live, observation, changes)
         else:
             self._observe_failure(live, observation, changes)
         return changes
@@ -172,7 +175,7 @@ class Pipeline:
         answered_before = was.reason is None and was.last_success_at is not None
         live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
         live.outage = None
-        if was.reason is not None:
+        if was.failures:
             polls = "poll" if was.failures == 1 else "polls"
             log.warning(
                 "key %s: answers again after %d failed %s", reading.key, was.failures, polls
@@ -317,6 +320,20 @@ class Pipeline:
             or not _within(live.saved_at, at, SAVE_EVERY)
         ):
             self._save_key(live, changes, at)
+
+    def _observe_unasked(self, live: LiveKey, unasked: Unasked, changes: Changes) -> None:
+        """Nobody answers for the key: what it last read no longer stands for the present.
+
+        That is no poll, so neither times nor numbers of polls move; what failed before still does.
+        """
+        if live.state.reason is None:
+            live.state = replace(
+                live.state,
+                failing_since=unasked.at,
+                reason=unasked.reason,
+                detail=unasked.detail,
+            )
+            self._save_key(live, changes, unasked.at)
 
     def _extend_outage(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
         last = live.outage
