@@ -78,6 +78,7 @@ class Pipeline:
         self._announcer.clock_set(now, changes)
         self._end_unwatched(now, changes)
         for live in self.world.keys.values():
+            self._enter_manual(live, changes)
             self._save_key(live, changes, now)
         return changes
 
@@ -94,9 +95,25 @@ class Pipeline:
         for live in changed:
             self._judge_again(live, now, changes)
         for live in self.world.keys.values():
-            if live.saved_at is None:  # has just come
+            if live.saved_at is None or _manual(live) != live.watched.manual:
+                self._enter_manual(live, changes)
                 self._save_key(live, changes, now)
         return changes
+
+    def _enter_manual(self, live: LiveKey, changes: Changes) -> None:
+        """Take over the balance that the configuration has, or had and has no more.
+
+        It is a sample of its own time, so a history of what was entered comes about.
+        """
+        old = [n for n, m in live.meters.items() if m.reading.kind is Kind.MANUAL]
+        for name in old:
+            del live.meters[name]
+            changes.forgotten.append((live.watched.name, name))
+        if live.watched.manual is not None:
+            reading, at = live.watched.manual
+            run = _sample(live.watched.name, reading, at, at)
+            live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
+            changes.samples.append(run)
 
     def observe(self, observation: Observation) -> Changes:
         """Everything that follows from one poll; unknown keys (just removed) are ignored."""
@@ -437,6 +454,12 @@ class Pipeline:
                 troubles=tuple(live.troubles.values()),
             )
         )
+
+
+def _manual(live: LiveKey) -> tuple[MeterReading, datetime] | None:
+    """The balance entered by hand that *live* shows."""
+    found = (m for m in live.meters.values() if m.reading.kind is Kind.MANUAL)
+    return next(((meter.reading, meter.at) for meter in found), None)
 
 
 def _key_slot(live: LiveKey, rule: RuleParameters) -> Slot:
