@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import partial
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
 from monitor.config.models import Settings
@@ -32,6 +32,7 @@ from monitor.metrics import Metrics
 from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.store.base import Changes, Snapshot, Store, StoreError
+from monitor.teller import TellingPolicy
 from monitor.world import World
 
 log = logging.getLogger(__name__)
