@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from monitor import __version__
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
 from monitor.config.models import CorruptStore, Settings, Web
@@ -42,6 +42,7 @@ from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_or_replace, open_store
 from monitor.store.base import Changes, Snapshot, Store, StoreError
+from monitor.teller import TellingPolicy
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
 from monitor.world import World, restore

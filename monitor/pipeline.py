@@ -80,8 +80,24 @@ class Pipeline:
             if (alert.subject.id, alert.rule) not in watched:
                 self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
         for live in self.world.keys.values():
+            self._enter_manual(live, changes)
             self._save_key(live, changes, now)
         return changes
+
+    def _enter_manual(self, live: LiveKey, changes: Changes) -> None:
+        """Take over the balance that the configuration has, or had and has no more.
+
+        It is a sample of its own time, so a history of what was entered comes about.
+        """
+        old = [n for n, m in live.meters.items() if m.reading.kind is Kind.MANUAL]
+        for name in old:
+            del live.meters[name]
+            changes.forgotten.append((live.watched.name, name))
+        if live.watched.manual is not None:
+            reading, at = live.watched.manual
+            run = _sample(live.watched.name, reading, at, at)
+            live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
+            changes.samples.append(run)
 
     def observe(self, observation: Observation) -> Changes:
         """Everything that follows from one poll; unknown keys (just removed) are ignored."""

@@ -301,13 +301,22 @@ def _key(
                 known.ledgers.get((subject_id, reading.meter)),
                 read_at=at,
                 trouble=trouble,
-                fresh=at is not None and trouble is None and is_current(at, now, watched.interval),
+                fresh=_is_fresh(reading, at, now, watched) and trouble is None,
                 ahead=known.outlook((subject_id, reading.meter), reading.balance, at),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
             for reading, at, trouble in (_read_or_not(stored) if stored else ())
         ),
     )
+
+
+def _is_fresh(
+    reading: MeterReading, at: datetime | None, now: datetime, watched: WatchedKey
+) -> bool:
+    """Whether it may be shown as current, which what was entered by hand never is."""
+    if at is None or reading.kind is Kind.MANUAL:
+        return False
+    return is_current(at, now, watched.interval)
 
 
 def _read_or_not(

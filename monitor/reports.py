@@ -13,7 +13,7 @@ from monitor.core.digest_values import Digest, KnownMeter, Outlook, Records
 from monitor.core.digest_words import digest_message
 from monitor.core.forecast import ForecastState, forecast
 from monitor.core.messages import Message
-from monitor.core.model import HOST, Subject
+from monitor.core.model import HOST, Kind, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
 from monitor.core.projection import LONGEST
 from monitor.core.routing import Filters
@@ -56,7 +56,7 @@ def make(
     """The digest about the *watched* keys and the deliveries of *channels*, as of *now*."""
     names = {key.name for key in watched}
     subjects = {s.id for key in watched for s in _subjects(key)}
-    without_balance = {k.name for k in material.keys if k.state.last_success_at and not k.meters}
+    without_balance = {k.name for k in material.keys if k.state.last_success_at and not _reads(k)}
     records = material.records
     return digest(
         material.period,
@@ -72,6 +72,11 @@ def make(
             notifications=records.notifications,
         ),
     )
+
+
+def _reads(key: StoredKey) -> bool:
+    """Whether a balance of *key* is read."""
+    return any(reading.kind is Kind.BALANCE for reading, _ in key.meters)
 
 
 def _subjects(key: WatchedKey) -> Iterable[Subject]:
@@ -90,6 +95,8 @@ def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMete
         if known is None or known.provider != key.provider:
             continue
         for reading, at in known.meters:
+            if reading.kind is not Kind.BALANCE:
+                continue
             slot = (key.balance_subject.id, reading.meter)
             other = found.get(slot)
             newest = other is None or other.read_at is None or at > other.read_at

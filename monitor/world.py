@@ -39,6 +39,7 @@ class WatchedKey:
     """What the pipeline needs to know of a configured key.
 
     ``origin`` names what fails together: the provider, or the site where one provider reads many.
+    ``manual`` is a balance that was entered by hand, and when it was.
     """
 
     name: str
@@ -49,6 +50,7 @@ class WatchedKey:
     interval: timedelta
     rules: Rules = Rules()  # noqa: RUF009 - frozen, so one shared default is safe
     top_up_url: str = ""
+    manual: tuple[MeterReading, datetime] | None = None
 
     @property
     def subject(self) -> Subject:
@@ -132,6 +134,7 @@ def watched_key(key: KeySettings) -> WatchedKey:
         interval=key.interval,
         rules=key.rules,
         top_up_url=key.top_up_url,
+        manual=key.manual,
     )
 
 

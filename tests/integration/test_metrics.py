@@ -19,7 +19,16 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from support.scene import NOW, FixedClock
 
 from monitor.core.ledger import LedgerState
-from monitor.core.model import Alert, Facts, KeyState, MeterReading, Reason, Severity, Subject
+from monitor.core.model import (
+    Alert,
+    Facts,
+    KeyState,
+    Kind,
+    MeterReading,
+    Reason,
+    Severity,
+    Subject,
+)
 from monitor.core.rules import Rules
 from monitor.metrics import POLL_OUTCOMES, Format, Metrics, Scrape
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World
@@ -213,6 +222,21 @@ async def test_a_key_check_is_up_without_a_balance() -> None:
     live.state = KeyState(key="studio", last_poll_at=NOW, last_success_at=NOW)
     assert await value(world_of(live), "credit_key_up", KEY_LABELS) == 1
     assert "credit_balance{" not in await scrape(world_of(live))
+
+
+async def test_a_balance_entered_by_hand_has_metrics_of_its_own_and_no_other() -> None:
+    entered = MeterReading(meter="manual", unit="credits", balance=Decimal(5000), kind=Kind.MANUAL)
+    world = world_of(live_key(entered))
+    labels = KEY_LABELS | {"meter": "manual", "unit": "credits"}
+    assert await value(world, "credit_manual_balance", labels) == 5000
+    at = await value(world, "credit_manual_balance_timestamp_seconds", labels)
+    assert at == NOW.timestamp()
+    with_manual = {
+        name
+        for (name, found), _ in series(await scrape(world)).items()
+        if dict(found).get("meter") == "manual"
+    }
+    assert with_manual == {"credit_manual_balance", "credit_manual_balance_timestamp_seconds"}
 
 
 async def test_a_key_that_was_not_polled_yet_is_neither_up_nor_down() -> None:
