@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bench import watched
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.core.ledger import LedgerState
 from monitor.core.model import Failure, MeterReading, Observation, Reading, Reason
 from monitor.pipeline import Pipeline
 from monitor.store import open_store
 from monitor.store.base import Changes, Store
+from monitor.teller import TellingPolicy
 from monitor.world import restore
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from support.bench import START, Bench, watched
 
-from monitor.announcer import TellingPolicy
 from monitor.core.forecast import forecast
 from monitor.core.model import MeterReading, Reading, Severity, Suppression
 from monitor.core.projection import caught_up
 from monitor.core.rules import Rules
+from monitor.teller import TellingPolicy
 
 FIVE = timedelta(minutes=5)
 SLOT = ("key:studio", "balance")
