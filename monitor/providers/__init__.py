@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from monitor.providers import catalog, declarative, kie, kinovi, simulated, useapi
+from monitor.providers import catalog, declarative, kie, kinovi, klingai, simulated, useapi
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
 from monitor.providers.catalogued import CatalogKey
 from monitor.providers.declarative import JsonKey
 from monitor.providers.kie import KieKey
 from monitor.providers.kinovi import KinoviKey
+from monitor.providers.klingai import KlingAiKey
 from monitor.providers.registry import ByProvider
 from monitor.providers.simulated import SimulatedKey
 from monitor.providers.useapi import UseapiKey
@@ -18,6 +19,7 @@ CODED: dict[type[KeySettings], ProviderInfo] = {
     KieKey: kie.INFO,
     KinoviKey: kinovi.INFO,
     UseapiKey: useapi.INFO,
+    KlingAiKey: klingai.INFO,
     JsonKey: declarative.INFO,
     SimulatedKey: simulated.INFO,
 }
@@ -47,6 +49,7 @@ __all__ = [
     "KeySettings",
     "KieKey",
     "KinoviKey",
+    "KlingAiKey",
     "PollError",
     "Provider",
     "ProviderInfo",
