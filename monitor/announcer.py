@@ -45,6 +45,13 @@ class Announcer:
         """The newest notification's identity."""
         return self._teller.last_notification_id
 
+    def reconfigure(self, routes: Sequence[Route], policy: TellingPolicy) -> None:
+        """Tell these channels from now on; what already waits for one of them waits on."""
+        self._policy = policy
+        self._flapping.reconfigure(policy.repeat)
+        self._teller.reconfigure(routes, policy)
+        self._reminders.reconfigure(policy)
+
     def step(self, slot: Slot, verdict: Verdict, now: datetime, changes: Changes) -> None:
         """Let *verdict* move the alert of *slot*, and tell what follows."""
         alert = self._world.alert(slot)
@@ -69,7 +76,7 @@ class Announcer:
             event.change,
             event.severity,
             event.rule,
-            alert.subject.label,
+            alert.label,
         )
         if suppression is not None:
             self._teller.suppress(event, suppression, changes)

@@ -29,6 +29,10 @@ class Reminders:
         self._teller = teller
         self._restraint = restraint
 
+    def reconfigure(self, policy: TellingPolicy) -> None:
+        """Tell again as *policy* says from now on."""
+        self._policy = policy
+
     def remind(self, now: datetime, changes: Changes) -> None:
         """Tell again what is still open: reminders, the end of silences and of flapping,
         escalation.

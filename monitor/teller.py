@@ -75,6 +75,13 @@ class Teller:
         self._notification_id = snapshot.last_notification_id
         self._groups: dict[tuple[str, bool], Notification] = {}  # (channel, held in quiet hours)
 
+    def reconfigure(self, routes: Sequence[Route], policy: TellingPolicy) -> None:
+        """Tell these channels from now on; what already waits for one of them waits on."""
+        self.routes = routes
+        self._policy = policy
+        names = {route.name for route in routes}
+        self._groups = {slot: group for slot, group in self._groups.items() if slot[0] in names}
+
     @property
     def last_notification_id(self) -> int:
         """The newest notification's identity."""

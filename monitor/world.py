@@ -80,6 +80,7 @@ class LiveKey:
     """One watched key: what was configured, its health and its meters.
 
     ``troubles`` are those meters that fail although the key works; some were never read.
+    ``since`` is when it came to the others; None: it is watched since the start.
     """
 
     watched: WatchedKey
@@ -88,6 +89,7 @@ class LiveKey:
     troubles: dict[str, MeterTrouble] = field(default_factory=dict)
     outage: Outage | None = None
     saved_at: datetime | None = None
+    since: datetime | None = None
 
     def is_fresh(self, meter: LiveMeter, now: datetime) -> bool:
         """Whether a meter's balance may still be shown as current."""
@@ -121,6 +123,32 @@ class World:
     def keys_of_account(self, subject: Subject) -> Iterator[LiveKey]:
         """The watched keys that draw on the balance *subject* names."""
         return (k for k in self.keys.values() if k.watched.balance_subject.id == subject.id)
+
+
+def adopt(
+    world: World, watched: Sequence[WatchedKey], snapshot: Snapshot, now: datetime
+) -> list[LiveKey]:
+    """Watch these keys from *now* on; those that are watched already keep all that is known.
+
+    Others are taken up as *snapshot* has them, as a start would.  Returns those to which other
+    rules, or those of another account, apply now.
+    """
+    kept = {k.name: world.keys[k.name] for k in watched if _goes_on(world.keys.get(k.name), k)}
+    added = restore((k for k in watched if k.name not in kept), snapshot).keys
+    world.keys = {k.name: kept.get(k.name) or added[k.name] for k in watched}
+    for live in added.values():
+        live.since = now
+    changed = []
+    for key in watched:
+        live = world.keys[key.name]
+        if (live.watched.rules, live.watched.account) != (key.rules, key.account):
+            changed.append(live)
+        live.watched = key
+    return changed
+
+
+def _goes_on(live: LiveKey | None, watched: WatchedKey) -> bool:
+    return live is not None and live.watched.provider == watched.provider
 
 
 def watched_key(key: KeySettings) -> WatchedKey:

@@ -27,7 +27,7 @@ def _moment(value: object) -> datetime:
     except ValueError:
         found = None
     if found is None or (found.tzinfo is None and len(str(value)) > len("2026-11-01")):
-        raise ValueError("is a day such as 2026-11-01, or a time such as 2026-11-01T18:00Z")
+        raise ValueError("must be a day such as 2026-11-01, or a time such as 2026-11-01T18:00Z")
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 

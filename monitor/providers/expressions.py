@@ -119,11 +119,6 @@ class Expression:
         """From what stands in the configuration; raises ``ValueError``."""
         if isinstance(value, cls):
             return value
-        if isinstance(value, Mapping) and "manual" in value:
-            raise ExpressionError(
-                "is an expression here, such as limit - used; an amount entered by hand is only"
-                " for providers that show none"
-            )
         if not isinstance(value, str):
             raise ExpressionError("an expression is a text such as limit - used")
         return cls(value)

@@ -296,7 +296,7 @@ async def test_names_from_outside_cannot_break_the_format() -> None:
 
 async def test_series_known_in_advance_start_at_zero() -> None:
     metrics = Metrics("1.2.3")
-    metrics.preset(["kie"], ["ops"])
+    metrics.show(["kie"], ["ops"])
     found = series(await scrape(World(), metrics))
     for outcome in POLL_OUTCOMES:
         labels = (("outcome", outcome), ("provider", "kie"))
@@ -401,7 +401,7 @@ def everything() -> tuple[World, Metrics]:
     )
     world.alerts[alert.slot] = alert
     metrics = Metrics("1.2.3")
-    metrics.preset(["kie"], ["ops"])
+    metrics.show(["kie"], ["ops"])
     metrics.config_reload(True, NOW)
     return world, metrics
 
