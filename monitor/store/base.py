@@ -244,6 +244,14 @@ class Store(Protocol):
         """The tries of these notifications, oldest first."""
         ...
 
+    def add_sent(self, sent: Notification, attempt: Attempt) -> Notification:
+        """Keep what a command has sent itself, and the one try; returns it with its identity.
+
+        Identities that the store gives are below zero: those above are the daemon's, which does
+        not ask the store for the next one.
+        """
+        ...
+
     def revive(self, notification_ids: Sequence[int], now: datetime) -> int:
         """Make these dead notifications pending again, due *now*; returns how many were."""
         ...

@@ -51,7 +51,7 @@ def snapshot(connection: Connection) -> Snapshot:
         recent=tuple(_recent_events(connection)),
         last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
         last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,
-        last_notification_id=connection.scalar(select(func.max(schema.notifications.c.id))) or 0,
+        last_notification_id=max(connection.scalar(select(func.max(schema.notifications.c.id))) or 0, 0),
     )
 
 
@@ -191,7 +191,8 @@ def notifications(
 ) -> list[Notification]:
     """Notifications in these states (all when empty), newest first."""
     table = schema.notifications
-    statement = select(table).order_by(table.c.id.desc()).limit(limit)
+    newest_first = table.c.created_at.desc(), table.c.id.desc()
+    statement = select(table).order_by(*newest_first).limit(limit)
     if states:
         statement = statement.where(table.c.state.in_(states))
     return with_events(connection, connection.execute(statement).all())
