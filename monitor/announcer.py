@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -27,6 +27,7 @@ from monitor.core.model import (
 from monitor.core.routing import Concern, is_silenced
 from monitor.core.rules.base import Verdict
 from monitor.core.stories import ONE_STORY, SAYS_IT_ALL
+from monitor.endings import KeptEnds
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World, concern_of
 
@@ -83,6 +84,8 @@ class Announcer:
         self._notification_id = snapshot.last_notification_id
         self._covered: set[int] = set()  # alerts whose story another one tells
         self._flapping = Flapping(policy.repeat, snapshot.recent)
+        self._kept_ends = KeptEnds(snapshot.silenced_ends)
+        self._withheld = set(snapshot.withheld)  # alerts of which not everybody could be told
         self._groups: dict[tuple[str, bool], Notification] = {}  # (channel, held in quiet hours)
 
     @property
@@ -113,6 +116,7 @@ class Announcer:
         elif transition.change is Change.RESOLVED:
             self._world.alerts.pop(alert.slot, None)
             self._world.acks.pop(alert.id, None)
+            self._withheld.discard(alert.id)
         changes.alerts.append(alert)
         event = self._event(transition)
         changes.events.append(event)
@@ -127,6 +131,9 @@ class Announcer:
         )
         if suppression is not None:
             self._suppress(event, suppression, changes)
+            if event.change is Change.RESOLVED and suppression is Suppression.SILENCED:
+                escalated = alert.escalated_at is not None
+                self._kept_ends.keep(event, alert.severities, escalated=escalated)
         if event.told and (self._policy.tell_resolved or event.change is not Change.RESOLVED):
             ended = event.change is Change.RESOLVED
             asked = self._policy.escalate_to if ended and alert.escalated_at else ""
@@ -143,11 +150,12 @@ class Announcer:
         """
         for slot, course in self._flapping.settled(now):
             self._settle(self._world.alerts.get(slot), course, now, changes)
+        self._tell_kept_ends(now, changes)
         waiting = []
         for alert in list(self._world.alerts.values()):
             if self._is_silenced(alert, now):
                 continue
-            if not _was_told(alert):
+            if not _was_told(alert) or alert.id in self._withheld:
                 if self._flapping.is_held(alert.slot) or self._is_taken_on(alert):
                     continue
                 if not self._is_covered(alert):
@@ -157,6 +165,15 @@ class Announcer:
                 self._escalate(alert, now, changes)
                 waiting.append(self._world.alerts[alert.slot])
         self._repeat(waiting, now, changes)
+
+    def is_silenced(self, event: Event, now: datetime) -> bool:
+        """Whether a silence covers what *event* is about at *now*."""
+        return self._is_silenced(event, now)
+
+    def withheld(self, events: Iterable[Event]) -> None:
+        """Some channel was not told of *events*: they were silenced while its message waited."""
+        told = {event.alert_id for event in events}
+        self._withheld |= {a.id for a in self._world.alerts.values() if a.id in told}
 
     def clock_set(self, now: datetime, changes: Changes) -> None:
         """The wall clock may have been set back: what was told in its future counts from now.
@@ -213,6 +230,7 @@ class Announcer:
             changes.events.append(end)
             if silenced:
                 self._suppress(end, Suppression.SILENCED, changes)
+                self._kept_ends.keep(end, course.severities)
             elif self._policy.tell_resolved:
                 self._enqueue(end, course.severities, now, changes)
 
@@ -227,6 +245,19 @@ class Announcer:
         changes.alerts.append(alert)
 
     # -- silences and reminders ---------------------------------------------------------------
+
+    def _tell_kept_ends(self, now: datetime, changes: Changes) -> None:
+        """Tell what ended within a silence that is over, unless it has begun again since."""
+        for slot, kept in self._kept_ends:
+            if self._is_silenced(kept.event, now):
+                continue
+            self._kept_ends.let_go(slot)
+            told = self._policy.tell_resolved and slot not in self._world.alerts
+            end = replace(kept.event, told=told, why=Why.SILENCE_OVER)
+            changes.events.append(end)
+            if told:
+                also = self._policy.escalate_to if kept.escalated else ""
+                self._enqueue(end, kept.severities, now, changes, also=also)
 
     def _silenced(
         self, transition: Transition, before: Alert | None
@@ -315,6 +346,7 @@ class Announcer:
             told = (*told, alert.severity)
         facts = replace(alert.facts, fired=self._flapping.fired(alert.slot, now))
         alert = replace(alert, told_at=now, severities=told, facts=facts)
+        self._withheld.discard(alert.id)
         self._world.alerts[alert.slot] = alert
         changes.alerts.append(alert)
         reminder = Transition(alert=alert, change=Change.REMINDED, why=why, told=True)

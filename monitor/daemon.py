@@ -152,6 +152,8 @@ class Daemon:
         context = OutboxContext(
             compose=partial(_compose, timezone=self.settings.notify.zone),
             hand_over=self._hand_over,
+            silenced=self._is_silenced,
+            withheld=self._withheld,
             recall=partial(_recall, timezone=self.settings.notify.zone),
             settle=self._settle,
             record=self._recorder.add,
@@ -169,7 +171,7 @@ class Daemon:
             illustrate=self._illustrate if self.settings.notify.charts else None,
         )
         mirrors = [c.name for c in channels if c.alertmanager]
-        self._outbox = Outbox(senders, context, elsewhere=mirrors)
+        self._outbox = Outbox(senders, context, elsewhere=mirrors, handed=snapshot.handed)
         self._outbox.accept(snapshot.notifications, snapshot.events)
         self._outbox.start()
         self.metrics.watch_outbox(self._undelivered)
@@ -342,6 +344,12 @@ class Daemon:
 
     def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
         return self._announcer.hand_over(notification, to, note)
+
+    def _is_silenced(self, event: Event) -> bool:
+        return self._announcer.is_silenced(event, self.clock.now())
+
+    def _withheld(self, events: Iterable[Event]) -> None:
+        self._announcer.withheld(events)
 
     async def _illustrate(self, message: Message, events: Sequence[Event]) -> Message:
         """*message* with charts; without, when the store does not give them soon."""

@@ -94,9 +94,7 @@ def keep(store: Store, sent: Sent, message: Message, at: datetime) -> None:
     )
     took = timedelta(seconds=sent.seconds)
     delivery = Delivery(outcome=sent.outcome, detail=sent.detail)
-    over, outcome = conclude(
-        waiting, delivery, now=at + took, give_up_after=timedelta(0), jitter=0
-    )
+    over, outcome = conclude(waiting, delivery, now=at + took, give_up_after=timedelta(0), jitter=0)
     attempt = Attempt(
         notification_id=0,
         number=over.attempts,

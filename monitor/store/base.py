@@ -142,6 +142,10 @@ class Snapshot:
     ``silences`` those that nobody has ended (the time of some may have run out, which the store
     has no clock to tell), ``acks`` those of the open alerts, ``renewals`` the last of each meter,
     ``recent`` the events of alerts that opened within two hours before the newest, or later.
+    ``silenced_ends`` are told alerts that ended within a silence, each with the end that nobody was
+    told of yet; ``withheld`` the open alerts of which some channel was not told because they were
+    silenced while its message waited; ``handed`` the alerts whose beginning a channel's fallback
+    was told, by channel and number, as far as their end is still to be told.
     """
 
     keys: tuple[StoredKey, ...] = ()
@@ -156,6 +160,9 @@ class Snapshot:
     acks: tuple[Ack, ...] = ()
     renewals: tuple[Renewal, ...] = ()
     recent: tuple[Event, ...] = ()
+    silenced_ends: tuple[tuple[Alert, Event], ...] = ()
+    withheld: tuple[int, ...] = ()
+    handed: tuple[tuple[str, int], ...] = ()
     last_alert_id: int = 0
     last_event_id: int = 0
     last_notification_id: int = 0

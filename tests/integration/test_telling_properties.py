@@ -172,7 +172,9 @@ class Life:
         self.announcer = Announcer(self.world, self.setup.channels, self.setup.telling, snapshot)
         self.pipeline = Pipeline(self.world, self.announcer, self.clock.now())
         self.outbox = Outbox(
-            {c.name: self.receivers[c.name] for c in self.setup.channels}, self.context()
+            {c.name: self.receivers[c.name] for c in self.setup.channels},
+            self.context(),
+            handed=snapshot.handed,
         )
         self.outbox.accept(snapshot.notifications, snapshot.events)
         self.outbox.start()
@@ -195,6 +197,8 @@ class Life:
         return OutboxContext(
             compose=self.compose,
             hand_over=self.announcer.hand_over,
+            silenced=lambda event: self.announcer.is_silenced(event, self.clock.now()),
+            withheld=self.announcer.withheld,
             settle=settle,
             record=record,
             listener=Metrics("0"),
@@ -394,13 +398,16 @@ def check_slots(events: Sequence[Event]) -> None:
     """Per slot: fired, then whatever, then resolved, and only then fired again."""
     firing: dict[tuple[str, str, str], int] = {}
     heard: set[int] = set()
+    numbers: set[int] = set()
     for event in events:
         slot = (event.subject.id, event.meter, event.rule)
         if event.change is Change.FIRED:
             assert slot not in firing, "two firing without a resolve"
             firing[slot] = event.alert_id
+            assert event.alert_id not in numbers, "two alerts have one number"
         elif event.change is not Change.OCCURRED:
             assert firing.get(slot) == event.alert_id, "something after the end, or before the fire"
+        numbers.add(event.alert_id)
         if event.change is Change.RESOLVED:
             del firing[slot]
             assert not event.told or event.alert_id in heard, "the end of what nobody was told of"
@@ -465,12 +472,17 @@ def check_deliveries(life: Life, notifications: Sequence[Notification]) -> None:
         assert told.state is not NotificationState.PENDING, f"still waiting: {told}"
         arrived = told.state is NotificationState.DELIVERED
         assert delivered[told.id] == arrived, f"not exactly once: {told}"
-        assert arrived or told.error, "a dead letter without a reason"
+        dropped = told.state is NotificationState.DROPPED
+        assert arrived or told.error or dropped, "a dead letter without a reason"
+        if dropped:
+            why = {s.event_id for s in life.store.suppressed(told.event_ids)}
+            assert why == set(told.event_ids), f"dropped without a reason: {told}"
         for event_id in told.event_ids:
             if arrived:
                 assert took[told.channel][event_id] >= 1, f"never arrived: {told}"
             by_event[told.channel, event_id] += arrived or told.id in life.excused
             by_event[told.channel, event_id] += told.id in life.excused
+        check_ends(life, told, notifications)
         if told.handed_to:
             handed = [n for n in notifications if n.channel == told.handed_to and n.note]
             known = {i for n in handed for i in n.event_ids}
@@ -478,6 +490,22 @@ def check_deliveries(life: Life, notifications: Sequence[Notification]) -> None:
     for name, counts in took.items():
         for event_id, count in counts.items():
             assert count <= by_event[name, event_id], f"{name} was told {event_id} {count} times"
+
+
+def check_ends(life: Life, told: Notification, notifications: Sequence[Notification]) -> None:
+    """A fallback that was told of an alert is told of its end when the channel is."""
+    if not told.handed_to:
+        return
+    stands_in = [n for n in notifications if n.channel == told.handed_to]
+    known = {i for n in stands_in for i in n.event_ids}
+    began = {e.alert_id for e in life.store.events_by_id(told.event_ids) if e.change in HEARD}
+    for later in notifications:
+        if later.channel != told.channel or later.id < told.id or later.id in life.excused:
+            continue
+        for event in life.store.events_by_id(later.event_ids):
+            if event.change is Change.RESOLVED and event.alert_id in began:
+                has = life.setup_of[event.id].outbox.fallbacks.get(told.channel)
+                assert has != told.handed_to or event.id in known, f"no end: {event}"
 
 
 @cache
@@ -600,6 +628,25 @@ LIVES: dict[str, list[Step]] = {
     "what was acknowledged within a silence is not told when it ends": [
         ("poll", "", 0), ("silence", "all", 1), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
         ("ack", "", 0), ("wait", "", 2),
+    ],
+    "an alert fires and is over, and another one fires after a restart": [
+        ("poll", "", 0), LOW_C, ("poll", "c", 0), ("sleep", "", 2), ("use", "c", -4),
+        ("poll", "c", 0), ("sleep", "", 2), ("kill", "same", 0), EMPTY, ("poll", "a", 0),
+        ("sleep", "", 2),
+    ],
+    "what was told before a silence ended within it, and the daemon was killed meanwhile": [
+        ("poll", "", 0), LOW_C, ("poll", "c", 0), ("sleep", "", 2), ("silence", "low", 1),
+        ("use", "c", -4), ("poll", "c", 0), ("sleep", "", 2), ("kill", "same", 0), ("wait", "", 2),
+    ],
+    "a message that waits for the morning is silenced, and the daemon is killed": [
+        ("poll", "", 0), ("channel", "ops", 1), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
+        ("silence", "c", 2), ("sleep", "", 20), ("channel", "ops", 0), ("kill", "same", 0),
+        ("wait", "", 4),
+    ],
+    "the fallback was told, and the channel works again when it is over": [
+        ("poll", "", 0), ("channel", "ops", 2), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
+        ("kill", "same", 0), ("channel", "ops", 0), ("use", "c", -4), ("poll", "c", 0),
+        ("sleep", "", 2),
     ],
     "a channel refuses and its fallback is told": [
         ("poll", "", 0), ("channel", "ops", 2), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
