@@ -43,6 +43,7 @@ from monitor.core.model import (
     Reason,
     Severity,
     Silence,
+    Suppression,
     Why,
 )
 from monitor.core.rules import Rules
@@ -441,13 +442,18 @@ def check_channels(
     it is on record why not."""
     own = Counter((n.channel, i) for n in notifications if not n.note for i in n.event_ids)
     assert all(count == 1 for count in own.values()), "an event is queued twice for a channel"
-    suppressed = {(s.channel, s.event_id) for s in life.store.suppressed([e.id for e in events])}
+    found = life.store.suppressed([e.id for e in events])
+    suppressed = {(s.channel, s.event_id) for s in found}
+    silenced = {s.event_id for s in found if s.reason is Suppression.SILENCED and not s.channel}
     earlier: dict[int, list[Event]] = defaultdict(list)
     for event in events:
         setup = life.setup_of[event.id]
         if not event.told:
             expected_silent = event.change is Change.EASED or event.why is Why.UNWATCHED
             assert expected_silent or ("", event.id) in suppressed, f"untold, no reason: {event}"
+            was_told = any(e.told and e.change in HEARD for e in earlier[event.alert_id])
+            if was_told and event.change is Change.RESOLVED and event.id in silenced:
+                assert event.why is Why.SILENCE_OVER, f"the end was kept for good: {event}"
         for route in setup.channels:
             queued = (route.name, event.id) in own
             if not event.told:

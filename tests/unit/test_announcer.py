@@ -118,11 +118,12 @@ def test_the_end_of_what_was_told_before_a_silence_is_told_when_it_is_over() -> 
     assert told(hours(bench, 3, "9000")) == []
 
 
-def test_what_ended_in_a_silence_and_is_open_again_is_told_as_open_only() -> None:
+def test_what_ended_in_a_silence_and_is_open_again_is_not_told_as_over() -> None:
     bench = told_low_and_over_in_a_silence()
     bench.now += HOUR
     bench.read("studio", "50")
-    assert told(hours(bench, 9)) == [("reminded", "silence_over")]
+    later = [e for e in hours(bench, 9) if e.rule == "low_balance"]
+    assert [(e.change, e.told) for e in later] == [(Change.RESOLVED, False)]
 
 
 def test_an_alert_that_a_silence_took_from_a_waiting_message_is_told_when_it_is_over() -> None:
