@@ -29,6 +29,11 @@ class NetworkWatch:
         self._since: datetime | None = None
         self._looked = False
 
+    def regroup(self, sites: Mapping[str, Sequence[LiveKey]]) -> None:
+        """Take up the keys that are watched now."""
+        self._sites = sites
+        self._looked = False
+
     @property
     def can_tell(self) -> bool:
         """Whether there are providers enough to tell this loss from the outage of one."""
@@ -95,12 +100,15 @@ class NetworkWatch:
 
 
 def _mute(site: Sequence[LiveKey]) -> list[KeyState]:
-    """The keys of *site* that cannot be reached and whose silence is to be told."""
-    return [
+    """The keys of *site* that cannot be reached and whose silence is to be told; those that were
+    asked come first.
+    """
+    mute = [
         live.state
         for live in site
         if live.state.reason in UNREACHABLE and live.watched.rules.silent is not None
     ]
+    return sorted(mute, key=lambda s: s.is_left_out)
 
 
 def _errors(mute: Mapping[str, Sequence[KeyState]]) -> str:

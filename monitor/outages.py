@@ -27,10 +27,16 @@ class ProviderWatch:
         self._world = world
         self._members: dict[str, list[LiveKey]] = {}
         self._recovered_at: dict[str, datetime] = {}
-        for live in world.keys.values():
+        self._network = NetworkWatch(world, {})
+        self.regroup()
+
+    def regroup(self) -> None:
+        """Take up the keys that are watched now."""
+        self._members = {}
+        for live in self._world.keys.values():
             self._members.setdefault(_subject(live).id, []).append(live)
         sites = {_subject(members[0]).provider: members for members in self._members.values()}
-        self._network = NetworkWatch(world, sites)
+        self._network.regroup(sites)
 
     def slots(self) -> Iterator[tuple[str, str]]:
         """(subject id, rule) of the alerts this watch may keep open."""
@@ -76,7 +82,7 @@ class ProviderWatch:
             since = max((at for at in answers if at), default=verdict.facts.since or now)
         if not provider_is_down([m.state for m in asked], since):
             return None
-        facts = _facts([m for m in members if _is_failing(m)])
+        facts = _facts([m for m in members if _is_mute(m)])
         if facts.reason in UNREACHABLE and not self._network.can_tell:
             facts = replace(facts, only_site=True)
         breach = Verdict.breach(verdict.severity or Severity.WARNING, facts)
@@ -86,7 +92,8 @@ class ProviderWatch:
     def recovered(self, watching_since: datetime, now: datetime) -> Iterator[Transition]:
         """The end of outages: as many keys answer again as still fail.
 
-        A key that was not polled since is neither: it may still wait behind those that hang.
+        A key that was not polled since is neither: it may still wait behind those that hang, or
+        be left out because of them.
         """
         regained = self._network.recovered(watching_since, now)
         if regained is not None:
@@ -109,8 +116,14 @@ def _subject(live: LiveKey) -> Subject:
     return Subject(live.watched.origin or live.watched.provider)
 
 
-def _is_failing(live: LiveKey) -> bool:
+def _is_mute(live: LiveKey) -> bool:
+    """Whether nothing is known of the key, other than that it was refused."""
     return live.state.failing_since is not None and live.state.refused_since is None
+
+
+def _is_failing(live: LiveKey) -> bool:
+    """Whether its own polls show that."""
+    return _is_mute(live) and not live.state.is_left_out
 
 
 def _answers(live: LiveKey, since: datetime) -> bool:
@@ -120,7 +133,8 @@ def _answers(live: LiveKey, since: datetime) -> bool:
 
 
 def _facts(members: list[LiveKey]) -> Facts:
-    states = [m.state for m in members]
+    # What polls said comes before what keys were left out for.
+    states = sorted((m.state for m in members), key=lambda s: s.is_left_out)
     reasons = Counter(s.reason for s in states if s.reason is not None)
     reason = reasons.most_common(1)[0][0] if reasons else None
     return Facts(

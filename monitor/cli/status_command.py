@@ -12,10 +12,12 @@ import click
 from monitor import queries
 from monitor.cli import output
 from monitor.cli.options import format_option
+from monitor.cli.ping import ping
 from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.core.model import DEFAULT_METER, Kind
+from monitor.core.projection import runs_out
 from monitor.queries import STATE_OK, KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
 from monitor.world import WatchedKey, watched_key
@@ -28,18 +30,23 @@ Examples:
   credit-monitor status --watch
   credit-monitor status --format json | jq '.keys[] | {name, state}'
 
-Reads only what the daemon has recorded and works whether it runs or not; nothing is polled.
+With --ping it asks the daemon's /healthz and ends with 0 if it lives, else with 1. Otherwise it
+reads only what the daemon has recorded and works whether it runs or not; nothing is polled.
 """
 
 
 @click.command(epilog=EPILOG)
+@click.option("--ping", "only_ping", is_flag=True, help="Only ask whether the daemon lives.")
 @click.option("--watch", is_flag=True, help="Keep showing it, refreshed every 2 seconds.")
 @format_option("table", "json")
-def command(watch: bool, output_format: str) -> None:  # noqa: FBT001 - click passes by name
+def command(only_ping: bool, watch: bool, output_format: str) -> None:  # noqa: FBT001 - click passes by name
     """Show balances, states, open alerts, silences and undelivered messages as recorded."""
     if watch and (output_format == "json" or not sys.stdout.isatty()):
         raise click.UsageError("--watch needs a terminal and --format table.")
     settings = settings_to_read()
+    if only_ping:
+        click.echo(ping(settings))
+        return
     keys = [watched_key(key) for key in settings.keys]
     with reading_store(settings) as store:
         if watch:
@@ -63,7 +70,7 @@ def _watch(store: Store, keys: Sequence[WatchedKey]) -> None:
 
 def blocks(overview: Overview) -> Sequence[output.Block]:
     """What is printed: whether a daemon polls, keys, open alerts, silences, the outbox."""
-    parts: list[output.Block] = [_headline(overview)]
+    parts: list[output.Block] = [_headline(overview), *_refusal(overview)]
     if overview.keys:
         parts.append(_keys(overview))
     if overview.open_alerts:
@@ -83,12 +90,26 @@ def _headline(overview: Overview) -> str:
     return f"No daemon seems to run: last poll {last}. What follows is not current."
 
 
+def _refusal(overview: Overview) -> list[str]:
+    """That the daemon does not run what the file says now, and why."""
+    read = overview.configuration
+    if read is None or read.refused_at is None:
+        return []
+    refused, since = (output.ago(at, overview.at) for at in (read.refused_at, read.read_at))
+    lines = [f"The configuration was refused {refused}; the one read {since} is in use:"]
+    return [*lines, *(f"  {output.printable(problem)}" for problem in read.problems), ""]
+
+
 def _keys(overview: Overview) -> output.Table:
     """One line per meter; the meters' names stand there only where a key has others than one."""
     named = any(m.meter != DEFAULT_METER for key in overview.keys for m in key.meters)
-    columns = ("key", "meter", "provider", "account", "balance", "state", "alert", "read")
+    columns = (
+        *("key", "meter", "provider", "account", "balance", "used/h", "runs out"),
+        *("state", "alert", "read"),
+    )
     table = output.Table(
-        tuple(name for name in columns if named or name != "meter"), right=frozenset({"balance"})
+        tuple(name for name in columns if named or name != "meter"),
+        right=frozenset({"balance", "used/h"}),
     )
     for key in overview.keys:
         for meter in key.meters or (None,):
@@ -108,10 +129,19 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
         key.provider,
         key.account or output.NOTHING,
         wording.holding(meter) if meter and has_number else nothing,
+        *_outlook_cells(meter, now),
         output.short_state(state, key.detail if state == key.state else ""),
         str(severity or "none"),
         _read(key, meter, now),
     )
+
+
+def _outlook_cells(meter: MeterOverview | None, now: datetime) -> tuple[str, str]:
+    if meter is None:
+        return (output.NOTHING, output.NOTHING)
+    burn = meter.outlook.burn
+    used = output.NOTHING if burn is None else wording.amount(burn)
+    return (used, runs_out(meter.outlook, now) or output.NOTHING)
 
 
 def _read(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> str:
@@ -141,9 +171,7 @@ def _alerts(overview: Overview) -> output.Table:
         silence = silences.get(overview.silenced.get(alert.id, 0))
         quiet = output.silenced(silence, overview.at)
         tone = str(alert.severity)
-        table.add(
-            str(alert.id), tone, alert.subject.label, alert.rule, lasted, taken_on, quiet, tone=tone
-        )
+        table.add(str(alert.id), tone, alert.label, alert.rule, lasted, taken_on, quiet, tone=tone)
     return table
 
 

@@ -243,7 +243,7 @@ def limit_note(count: int, names: Sequence[str]) -> str:
 
 
 def _gone_note(events: Sequence[Event], gone: Collection[int]) -> str:
-    names = {e.alert_id: f"{e.subject.label} ({e.rule})" for e in events if e.alert_id in gone}
+    names = {e.alert_id: f"{e.label} ({e.rule})" for e in events if e.alert_id in gone}
     listed = wording.listing(list(dict.fromkeys(names.values())), NAMES_LENGTH)
     return f"Came and went meanwhile: {listed}."
 
@@ -273,8 +273,10 @@ def _title(stories: Sequence[Story]) -> str:
         parts.append(_title_of_bad(bad))
     if good:
         parts.append(("OK again: ", [s.name for s in good]))
-    if info:
-        parts.append(("Topped up: ", [s.name for s in info]))
+    paid_in = [s.name for s in info if s.topped_up]
+    if paid_in:
+        parts.append(("Topped up: ", paid_in))
+    parts += [("", [s.headline]) for s in info if not s.topped_up]
     return _fit(parts)
 
 

@@ -185,7 +185,22 @@ class Failure:
         require_aware(self.at, "at")
 
 
-Observation = Reading | Failure
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unasked:
+    """A key that was due at *at* and not polled, because its provider had answered none of the
+    polls of other keys.  ``reason`` is that of the last of them.
+    """
+
+    key: str
+    at: datetime
+    reason: Reason
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        require_aware(self.at, "at")
+
+
+Observation = Reading | Failure | Unasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +242,8 @@ class KeyState:
     """What is known of a key's health after its last poll.
 
     ``failing_since`` is the first failed poll after the last success, ``failures`` how many failed
-    in a row, ``reason`` that of the last one; all three are empty while the key answers.
+    in a row, ``reason`` that of the last one; all three are empty while the key answers.  A
+    key that answered and was left out since (see :class:`Unasked`) has a reason without failures.
     ``refused_since`` is set while the last *definite* answer was a refusal that needs a person;
     a timeout after it does not clear it.
     """
@@ -240,6 +256,11 @@ class KeyState:
     reason: Reason | None = None
     detail: str = ""
     refused_since: datetime | None = None
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether its last poll was good, and it was not asked since although it was due."""
+        return self.reason is not None and not self.failures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,9 +383,18 @@ class Alert:
     escalated_at: datetime | None = None
 
     @property
+    def label(self) -> str:
+        """What a person calls that which it is about: ``studio``, or ``tools (kling:anna)``."""
+        return _label(self.subject, self.meter)
+
+    @property
     def slot(self) -> tuple[str, str, str]:
         """(subject id, meter, rule): at most one open alert each."""
         return (self.subject.id, self.meter, self.rule)
+
+
+def _label(subject: Subject, meter: str) -> str:
+    return subject.label if meter in {"", DEFAULT_METER} else f"{subject.label} ({meter})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +413,11 @@ class Event:
     at: datetime
     opened_at: datetime
     facts: Facts
+
+    @property
+    def label(self) -> str:
+        """As of its alert."""
+        return _label(self.subject, self.meter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

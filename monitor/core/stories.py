@@ -105,7 +105,7 @@ class Voice:
 
 def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
     """The story of one subject and meter from its *events*, oldest first."""
-    name = _name(events[0])
+    name = events[0].label
     scenes = [Scene(last, name, now, timezone) for last in {e.rule: e for e in events}.values()]
     scenes.sort(key=_leading_first)
     lead = scenes[0]
@@ -121,12 +121,6 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
         advice=voice(lead.event.rule).advice(lead) if is_open or _occurs(lead.event) else "",
         link=_link(lead) if is_open else "",
     )
-
-
-def _name(event: Event) -> str:
-    if event.meter in ("", DEFAULT_METER):
-        return event.subject.label
-    return f"{event.subject.label} ({event.meter})"
 
 
 def _is_open(event: Event) -> bool:
@@ -273,7 +267,7 @@ def _outlook_facts(lead: Scene) -> list[tuple[str, str]]:
     expires = facts.expires_at
     return [
         ("Uses", _burn(facts)),
-        ("Runs out", _runs_out(lead) if lead.event.rule != "exhausted" else ""),
+        ("Runs out", "" if lead.event.rule in SAYS_IT_ALL else _runs_out(lead)),
         ("Expires", wording.clock(expires, lead.timezone) if expires else ""),
         ("Left unused then", _amount(facts.unused, facts) if facts.unused else ""),
         ("Next top-up", _moment_ahead(facts.top_up_at, lead) if facts.top_up_at else ""),

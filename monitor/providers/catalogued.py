@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, create_model, model_validator
 
+from monitor.core.model import MeterReading
 from monitor.providers import catalog
 from monitor.providers.base import KeySettings, Provider
+from monitor.providers.by_hand import MANUAL_FIELD, Manual, ManualBalance
 from monitor.providers.catalog import Entry, Setting
 from monitor.providers.declarative import JsonProvider, rebased
 from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
@@ -18,6 +21,9 @@ SettingText = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~](?:[ -~]*[!-~])?$")
 ]
 """What may stand in an address or a header."""
+
+
+MeterName = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 
 
 class CatalogKey(KeySettings):
@@ -32,6 +38,10 @@ class CatalogKey(KeySettings):
     )
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
+    )
+
+    only: tuple[MeterName, ...] = Field(
+        default=(), description="names of the amounts to read, where there are several; none: all"
     )
 
     @model_validator(mode="after")
@@ -50,6 +60,12 @@ class CatalogKey(KeySettings):
         """The settings that have a value, by name."""
         given = {name: getattr(self, name) for name in self.entry.settings}
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def manual(self) -> tuple[MeterReading, datetime] | None:
+        """The balance entered by hand, if there is one; only key checks have the field."""
+        balance: ManualBalance | None = getattr(self, "balance", None)
+        return (balance.reading, balance.at) if balance else None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -83,6 +99,7 @@ class CatalogKey(KeySettings):
             values=self.values,
             base=base,
             plain_http_host=self.allow_plain_http,
+            only=self.only,
         )
 
 
@@ -93,9 +110,12 @@ def key_model(name: str) -> type[CatalogKey]:
     fields: dict[str, Any] = {each: _field(setting) for each, setting in entry.settings.items()}
     if entry.has_own_address:
         fields["url"] = (Url, Field(repr=False, description="base address, without the path"))
+    if entry.key_check:
+        fields["balance"] = (Manual, MANUAL_FIELD)
     provider: Any = (Literal[name], Field(description=entry.title))
     model = create_model(f"{name} key", __base__=CatalogKey, provider=provider, **fields)
     model.entry = entry
+    model.takes_manual = entry.key_check
     return model
 
 
@@ -116,6 +136,7 @@ def any_key_model() -> type[CatalogKey]:
         name: (SettingText | None, Field(default=None, description=each.description))
         for name, each in settings.items()
     }
+    fields["balance"] = (Manual, MANUAL_FIELD)
     names: Any = Literal[catalog.names()]
     provider: Any = (names, Field(description="a provider of the catalog: docs/providers.md"))
     return create_model("CatalogKey", __base__=CatalogKey, provider=provider, **fields)

@@ -99,7 +99,7 @@ class Office:
                 compose=self._compose,
                 hand_over=self._hand_over,
                 silenced=lambda event: event.alert_id in self.muted,
-                withheld=lambda events: self.withheld.extend(e.id for e in events),
+                withhold=lambda events: self.withheld.extend(e.id for e in events),
                 settle=self._settle,
                 record=self._record,
                 listener=self,

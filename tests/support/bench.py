@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.core.model import (
     Event,
     Failure,
@@ -18,12 +18,14 @@ from monitor.core.model import (
     Reading,
     Reason,
     Severity,
+    Unasked,
 )
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline
 from monitor.store.base import Changes, Snapshot, StoredForecast, StoredKey, StoredLedger
-from monitor.world import WatchedKey, restore
+from monitor.teller import TellingPolicy
+from monitor.world import WatchedKey, adopt, restore
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -105,6 +107,18 @@ class Bench:
         failure = Failure(key=key, at=self.now, reason=reason, detail=detail)
         return self.take(self.pipeline.observe(failure))
 
+    def leave_out(self, key: str, reason: Reason = Reason.TIMEOUT) -> list[Event]:
+        """The key is due and not asked."""
+        unasked = Unasked(key=key, at=self.now, reason=reason, detail="not asked")
+        return self.take(self.pipeline.observe(unasked))
+
+    def reconfigure(self, *keys: WatchedKey) -> list[Event]:
+        """The configuration has these keys now; what comes back begins anew here."""
+        world = self.pipeline.world
+        changed = adopt(world, keys, Snapshot(), self.now)
+        self.keys = keys
+        return self.take(self.pipeline.reconfigure(changed, self.now))
+
     def restart(self, keys: Sequence[WatchedKey] | None = None) -> Bench:
         """A new pipeline from what this one has written."""
         world = self.pipeline.world
@@ -126,6 +140,7 @@ class Bench:
                 for (subject, meter), state in world.forecasts.items()
             ),
             runs=tuple(run for run in runs if run),
+            outages=self.snapshot.outages,
             alerts=tuple(world.alerts.values()),
             recent=tuple({e.id: e for e in (*self.snapshot.recent, *self.events)}.values()),
             last_alert_id=max((e.alert_id for e in self.events), default=0),

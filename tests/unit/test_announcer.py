@@ -10,10 +10,10 @@ import pytest
 from support import bench as support
 from support.bench import START, Bench, Channel
 
-from monitor.announcer import TellingPolicy
 from monitor.core.model import Ack, Change, Event, Severity, Silence, Suppression, Why
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey
 
 HOUR = timedelta(hours=1)
@@ -129,7 +129,7 @@ def test_what_ended_in_a_silence_and_is_open_again_is_not_told_as_over() -> None
 def test_an_alert_that_a_silence_took_from_a_waiting_message_is_told_when_it_is_over() -> None:
     bench = low()
     bench.pipeline.world.silences = (silence(),)
-    bench.announcer.withheld(bench.events)
+    bench.announcer.withhold(bench.events)
     assert told(hours(bench, 7)) == []
     assert told(hours(bench, 2)) == [("reminded", "silence_over")]
     assert told(hours(bench, 2)) == []

@@ -21,9 +21,11 @@ ENVIRON = {
     "KIE_BATCH_KEY": "sk-2",
     "MIRROR_KEY": "sk-3",
     "RELAY_KEY": "sk-4",
+    "KINOVI_API_KEY": "kv-1",
     "USEAPI_TOKEN": "user:1-a",
     "ANNA_PASSWORD": "correct horse",
     "DEEPGRAM_API_KEY": "sk-5",
+    "DEEPSEEK_API_KEY": "sk-6",
     "HEARTBEAT_URL": "https://ping.example.com/0123",
     "SLACK_URL": f"slack://{'T' * 9}/{'B' * 9}/{'c' * 24}/#ops",
     "MAIL_URL": "mailtos://user:password@mail.example.com?to=ops@example.com",
@@ -52,9 +54,11 @@ def test_the_example_loads_without_a_warning() -> None:
     assert {key.provider for key in found.settings.keys} == {
         "kie",
         "useapi",
+        "kinovi",
         "json",
         "simulated",
         "deepgram",
+        "deepseek",
     }
 
 

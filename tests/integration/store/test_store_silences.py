@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from support import recorded
@@ -186,7 +187,7 @@ def test_what_belongs_to_an_alert_goes_with_it(store: Store) -> None:
 
 
 def test_a_start_knows_what_a_silence_has_left_untold(store: Store) -> None:
-    told = {"severities": (Severity.WARNING,), "told_at": NOW}
+    told: dict[str, Any] = {"severities": (Severity.WARNING,), "told_at": NOW}
     end = {"change": Change.RESOLVED, "why": Why.RECOVERED, "told": False}
     alerts = [recorded.alert(n, resolved_at=NOW, **told) for n in (1, 2, 3)]
     alerts += [recorded.alert(4, resolved_at=NOW), recorded.alert(5, **told)]
@@ -210,7 +211,7 @@ def test_a_start_knows_what_a_silence_has_left_untold(store: Store) -> None:
 
 
 def test_a_start_knows_which_open_alerts_a_fallback_was_told(store: Store) -> None:
-    handed = {"handed_to": "mail", "state": NotificationState.DEAD}
+    handed: dict[str, Any] = {"handed_to": "mail", "state": NotificationState.DEAD}
     changes = Changes(
         alerts=[recorded.alert(1), recorded.alert(2, resolved_at=NOW), recorded.alert(3)],
         events=[recorded.event(n, n) for n in (1, 2, 3)],
