@@ -116,14 +116,7 @@ class Announcer:
         event = self._event(transition)
         changes.events.append(event)
         self._flapping.note(event)
-        log.info(
-            "alert %d %s: %s %s of %s",
-            alert.id,
-            event.change,
-            event.severity,
-            event.rule,
-            alert.subject.label,
-        )
+        self._log(event, alert)
         if suppression is not None:
             self._suppress(event, suppression, changes)
         if event.told and (self._policy.tell_resolved or event.change is not Change.RESOLVED):
@@ -131,6 +124,16 @@ class Announcer:
             asked = self._policy.escalate_to if ended and alert.escalated_at else ""
             severities = alert.severities if ended else (alert.severity,)
             self._enqueue(event, severities, event.at, changes, also=asked)
+
+    def _log(self, event: Event, alert: Alert) -> None:
+        fields = {
+            "alert": alert.id,
+            "rule": event.rule,
+            "severity": event.severity.value,
+            **({"meter": alert.meter} if alert.meter else {}),
+            **({"keys": len(alert.facts.keys)} if alert.facts.keys else {}),
+        }
+        log.info("alert %s: %s", event.change, alert.subject.label, extra=fields)
 
     def wanted(self, route: Route, alert: Alert) -> bool:
         """Whether *route* lets the present state of *alert* through."""
@@ -320,7 +323,7 @@ class Announcer:
         event = replace(self._event(reminder), at=now)
         changes.events.append(event)
         self._flapping.note(event)
-        log.info("alert %d %s: %s", alert.id, event.change, why)
+        self._log(event, alert)
         self._enqueue(event, (alert.severity,), now, changes)
 
     # -- channels -----------------------------------------------------------------------------
