@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from monitor.core.model import Failure, KeyState, Reason
 from monitor.core.reachability import SITES_OF_A_LOSS, UNREACHABLE
@@ -26,6 +26,8 @@ FEW = 3
 CALM = timedelta(minutes=10)
 """Changes belong together while they lie no further apart.  Polls are spread over their interval,
 so that the keys of a provider that is down fail one after the other."""
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class _Group:
         self._members = members
         self._fields = {**fields, "keys": len(members)}
         self._concerned: dict[str, LiveKey] | None = None
-        self._since = self._changed_at = datetime.min
+        self._since = self._changed_at = _EVER
 
     @property
     def is_gathered(self) -> bool:

