@@ -12,6 +12,7 @@ from monitor.core.alerts import Slot, Transition, step
 from monitor.core.flapping import Course, Flapping
 from monitor.core.messages import Message, encode
 from monitor.core.model import (
+    HOST,
     Alert,
     Change,
     Event,
@@ -437,6 +438,8 @@ class Announcer:
         """The names of the keys that an alert speaks for."""
         if subject.key:
             return (subject.key,)
+        if subject == HOST and not facts.keys:  # it concerns them all
+            return list(self._world.keys)
         return facts.keys or [k.watched.name for k in self._world.keys_of_account(subject)]
 
 

@@ -10,13 +10,14 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 from monitor import __version__
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
-from monitor.config.models import Settings, Web
+from monitor.config.models import CorruptStore, Settings, Web
 from monitor.core.messages import Lateness, Message, compose, recall
 from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
 from monitor.core.renewals import Renewal
@@ -39,7 +40,7 @@ from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
-from monitor.store import open_store
+from monitor.store import open_or_replace, open_store
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
@@ -97,7 +98,7 @@ class Daemon:
     async def _start(self) -> None:
         settings, now = self.settings, self.clock.now()
         channels = _channels(settings)
-        store = open_store(settings.store.get_secret_value(), lock=True)
+        store, corrupt = _opened(settings)
         self._stack.callback(store.close)
         snapshot = store.load()
         self.world = restore(self.plan.watched, snapshot)
@@ -113,6 +114,9 @@ class Daemon:
         )
         self._pipeline = Pipeline(self.world, announcer, now)
         self._recorder.add(self._pipeline.start(now))
+        if corrupt is not None:
+            log.error("the store was corrupt: it is now %s, and a new one is begun", corrupt)
+            self._recorder.add(self._pipeline.store.replaced(str(corrupt), now))
         providers = sorted({key.provider for key in self.plan.watched})
         self.metrics.preset(providers, [c.name for c in channels])
         self.metrics.config_reload(True, datetime.now(UTC))
@@ -368,6 +372,8 @@ class Daemon:
             log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
+        behind = timedelta(seconds=self._recorder.behind())
+        self._recorder.add(self._pipeline.store.sweep(self._recorder.error, behind, now))
         self._judged_at = self.clock.monotonic()
 
     async def _adopt(self) -> None:
@@ -485,6 +491,14 @@ def _compose(
 
 def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:
     return recall(text, now, late, timezone)
+
+
+def _opened(settings: Settings) -> tuple[Store, Path | None]:
+    """The store, and where a corrupt one was put if the configuration says so."""
+    url = settings.store.get_secret_value()
+    if settings.corrupt_store is CorruptStore.REPLACE:
+        return open_or_replace(url)
+    return open_store(url, lock=True), None
 
 
 def _entry(web: Web) -> Entry:

@@ -71,13 +71,22 @@ class Gate(Generic[T]):
     """The queue in front of one group: first come, first served, within its limits.
 
     ``launch`` is called for each item that may start, on the event loop; the item's end has to be
-    reported with :meth:`release`.
+    reported with :meth:`release`.  An item that ``admit`` turns down when its turn has come is let
+    go instead.
     """
 
-    def __init__(self, *, rate: float, concurrency: int, launch: Callable[[T], None]) -> None:
+    def __init__(
+        self,
+        *,
+        rate: float,
+        concurrency: int,
+        launch: Callable[[T], None],
+        admit: Callable[[T], bool] = lambda _: True,
+    ) -> None:
         self._rate = RateLimit(rate)
         self._concurrency = concurrency
         self._launch = launch
+        self._admit = admit
         self._waiting: deque[T] = deque()
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -109,8 +118,10 @@ class Gate(Generic[T]):
             if wait > 0:
                 self._timer = loop.call_later(wait, self._resume)
                 return
-            self._running += 1
-            self._launch(self._waiting.popleft())
+            item = self._waiting.popleft()
+            if self._admit(item):
+                self._running += 1
+                self._launch(item)
 
     def _resume(self) -> None:
         self._timer = None

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
-from monitor.core.model import NETWORK, Alert, Facts, KeyState, Severity, Why
+from monitor.core.model import HOST, Alert, Facts, KeyState, Severity, Why
 from monitor.core.reachability import SITES_OF_A_LOSS, UNREACHABLE, has_answered, lost_since
 from monitor.core.rules import Silent, Verdict
 from monitor.world import LiveKey, World
 
-SLOT = Slot(subject=NETWORK, meter="", rule=Silent.name)
+SLOT = Slot(subject=HOST, meter="", rule=Silent.name)
 
 ERRORS_SHOWN = 3
 """Of so many providers the message quotes the last error."""
@@ -95,12 +95,15 @@ class NetworkWatch:
 
 
 def _mute(site: Sequence[LiveKey]) -> list[KeyState]:
-    """The keys of *site* that cannot be reached and whose silence is to be told."""
-    return [
+    """The keys of *site* that cannot be reached and whose silence is to be told; those that were
+    asked come first.
+    """
+    mute = [
         live.state
         for live in site
         if live.state.reason in UNREACHABLE and live.watched.rules.silent is not None
     ]
+    return sorted(mute, key=lambda s: s.is_left_out)
 
 
 def _errors(mute: Mapping[str, Sequence[KeyState]]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
-from monitor.core.model import NETWORK, Facts, Severity, Subject, Why
+from monitor.core.model import HOST, Facts, Severity, Subject, Why
 from monitor.core.reachability import UNREACHABLE
 from monitor.core.rules import KeyView, Silent, Verdict
 from monitor.core.rules.silent import provider_is_down
@@ -36,7 +36,7 @@ class ProviderWatch:
         """(subject id, rule) of the alerts this watch may keep open."""
         yield from ((subject_id, Silent.name) for subject_id in self._members)
         if self._network.can_tell:
-            yield NETWORK.id, Silent.name
+            yield HOST.id, Silent.name
 
     def speaks_for(self, live: LiveKey, after: timedelta, now: datetime) -> bool:
         """Whether another alert tells this key's silence, now or until it had its time: that of
@@ -76,7 +76,7 @@ class ProviderWatch:
             since = max((at for at in answers if at), default=verdict.facts.since or now)
         if not provider_is_down([m.state for m in asked], since):
             return None
-        facts = _facts([m for m in members if _is_failing(m)])
+        facts = _facts([m for m in members if _is_mute(m)])
         if facts.reason in UNREACHABLE and not self._network.can_tell:
             facts = replace(facts, only_site=True)
         breach = Verdict.breach(verdict.severity or Severity.WARNING, facts)
@@ -86,7 +86,8 @@ class ProviderWatch:
     def recovered(self, watching_since: datetime, now: datetime) -> Iterator[Transition]:
         """The end of outages: as many keys answer again as still fail.
 
-        A key that was not polled since is neither: it may still wait behind those that hang.
+        A key that was not polled since is neither: it may still wait behind those that hang, or
+        be left out because of them.
         """
         regained = self._network.recovered(watching_since, now)
         if regained is not None:
@@ -109,8 +110,14 @@ def _subject(live: LiveKey) -> Subject:
     return Subject(live.watched.origin or live.watched.provider)
 
 
-def _is_failing(live: LiveKey) -> bool:
+def _is_mute(live: LiveKey) -> bool:
+    """Whether nothing is known of the key, other than that it was refused."""
     return live.state.failing_since is not None and live.state.refused_since is None
+
+
+def _is_failing(live: LiveKey) -> bool:
+    """Whether its own polls show that."""
+    return _is_mute(live) and not live.state.is_left_out
 
 
 def _answers(live: LiveKey, since: datetime) -> bool:
@@ -120,7 +127,8 @@ def _answers(live: LiveKey, since: datetime) -> bool:
 
 
 def _facts(members: list[LiveKey]) -> Facts:
-    states = [m.state for m in members]
+    # What polls said comes before what keys were left out for.
+    states = sorted((m.state for m in members), key=lambda s: s.is_left_out)
     reasons = Counter(s.reason for s in states if s.reason is not None)
     reason = reasons.most_common(1)[0][0] if reasons else None
     return Facts(

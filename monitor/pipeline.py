@@ -14,6 +14,7 @@ from monitor.announcer import Announcer
 from monitor.balances import Balances
 from monitor.core.alerts import Slot, close, occur
 from monitor.core.model import (
+    HOST,
     Failure,
     KeyState,
     Kind,
@@ -22,6 +23,7 @@ from monitor.core.model import (
     Outage,
     Reading,
     Sample,
+    Unasked,
     Why,
 )
 from monitor.core.renewals import Renewal
@@ -30,6 +32,7 @@ from monitor.core.rules.base import State
 from monitor.health_log import HealthLog
 from monitor.outages import ProviderWatch
 from monitor.store.base import Changes, StoredKey
+from monitor.storewatch import FAILING, StoreWatch
 from monitor.troubles import MeterWatch
 from monitor.world import LiveKey, LiveMeter, World
 
@@ -62,6 +65,7 @@ class Pipeline:
         self._providers = ProviderWatch(world)
         self._health = HealthLog(world)
         self._balances = Balances(world, announcer)
+        self.store = StoreWatch(announcer)
         self._meters = MeterWatch(world, announcer)
 
     # -- units of work ---------------------------------------------------------------------
@@ -86,6 +90,8 @@ class Pipeline:
             return changes
         if isinstance(observation, Reading):
             self._observe_reading(live, observation, changes)
+        elif isinstance(observation, Unasked):
+            self._observe_unasked(live, observation, changes)
         else:
             self._observe_failure(live, observation, changes)
         return changes
@@ -155,7 +161,7 @@ class Pipeline:
         answered_before = was.reason is None and was.last_success_at is not None
         live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
         live.outage = None
-        if was.reason is not None:
+        if was.failures:
             self._health.answered(live, was, reading.at)
         changed = not answered_before
         for meter in reading.meters:
@@ -282,6 +288,20 @@ class Pipeline:
         ):
             self._save_key(live, changes, at)
 
+    def _observe_unasked(self, live: LiveKey, unasked: Unasked, changes: Changes) -> None:
+        """Nobody answers for the key: what it last read no longer stands for the present.
+
+        That is no poll, so neither times nor numbers of polls move; what failed before still does.
+        """
+        if live.state.reason is None:
+            live.state = replace(
+                live.state,
+                failing_since=unasked.at,
+                reason=unasked.reason,
+                detail=unasked.detail,
+            )
+            self._save_key(live, changes, unasked.at)
+
     def _extend_outage(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
         last = live.outage
         if last is not None and last.reason is failure.reason and last.until <= failure.at:
@@ -351,7 +371,7 @@ class Pipeline:
 
     def _watched_slots(self) -> set[tuple[str, str]]:
         """(subject id, rule) of everything that the configuration asks to judge."""
-        slots = set(self._providers.slots())
+        slots = {*self._providers.slots(), (HOST.id, FAILING.rule)}
         for live in self.world.keys.values():
             watched = live.watched
             rules = [name for name, rule in watched.rules if rule is not None]

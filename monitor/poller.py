@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from monitor.breaker import Breaker
 from monitor.clock import Clock
-from monitor.core.model import Failure, Observation, Reading, Reason
+from monitor.core.model import Failure, Observation, Reading, Reason, Unasked
+from monitor.core.reachability import UNREACHABLE
 from monitor.limits import Gate, Limit
 from monitor.providers import access
 from monitor.providers.base import PollError, Provider
@@ -54,20 +57,39 @@ class PollListener(Protocol):
         ...
 
     def missed(self, provider: str) -> None:
-        """A key was due while its poll before still ran or waited, or the process stood still."""
+        """A key was due and not polled: its poll before still ran or waited, the process stood
+        still, or nobody answered the other keys of its group.
+        """
         ...
 
 
 @dataclass(slots=True, eq=False)
+class _Group:
+    """What keys that share limits have in common; ``rate`` is polls per real second."""
+
+    name: str
+    gate: Gate[_Key]
+    breaker: Breaker
+    rate: float
+    keys: list[_Key] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class _Key:
-    """The running state of one job: at most one poll of it is ``busy`` (waiting or in flight)."""
+    """The running state of one job: at most one poll of it is ``busy`` (waiting or in flight).
+
+    ``failures`` counts the polls that failed in a row; the last one got no answer if it is
+    ``mute``.  It is ``left_out`` if it was due since and not asked.
+    """
 
     job: PollJob
-    gate: Gate[_Key]
+    group: _Group
     slot: Slot[_Key] = field(init=False)
     busy: bool = False
     since: float = 0.0
     failures: int = 0
+    mute: bool = False
+    left_out: bool = False
 
 
 class Poller:
@@ -98,8 +120,7 @@ class Poller:
         self._timers = timers
         self._random = random
         self._schedule: Schedule[_Key] = Schedule()
-        self._gates: dict[str, Gate[_Key]] = {}
-        self._keys: list[_Key] = []
+        self._groups: dict[str, _Group] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: DueTimer | None = None
         self._open = False
@@ -114,7 +135,8 @@ class Poller:
 
     def poll_soon(self, name: str) -> None:
         """Poll the key *name* at once and not at its next time, unless its poll runs already."""
-        key = next((each for each in self._keys if each.job.name == name), None)
+        keys = (key for group in self._groups.values() for key in group.keys)
+        key = next((each for each in keys if each.job.name == name), None)
         if key is None or key.busy or self._timer is None:
             return
         now = self._clock.monotonic()
@@ -142,21 +164,22 @@ class Poller:
         self._open = True
         if not self._jobs:
             return
-        rates = self._make_gates()
+        self._make_groups()
         speed = self._clock.speed
         first = spread(
             [(job.provider.limit_group, job.interval.total_seconds()) for job in self._jobs],
-            {group: rate / speed for group, rate in rates.items()},
+            {name: group.rate / speed for name, group in self._groups.items()},
             spacing=START_SPACING * speed,
             within=FIRST_WITHIN * speed,
             random=self._random,
         )
         now = self._clock.monotonic()
         for job, phase in zip(self._jobs, first, strict=True):
-            key = _Key(job, self._gates[job.provider.limit_group])
+            group = self._groups[job.provider.limit_group]
+            key = _Key(job, group)
             interval = job.interval.total_seconds()
             key.slot = self._schedule.add(key, first=now + phase, interval=interval)
-            self._keys.append(key)
+            group.keys.append(key)
         self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
 
     async def stop(self, grace: float) -> None:
@@ -167,8 +190,8 @@ class Poller:
         if self._timer is not None:
             self._timer.remove()
             self._timer = None
-        for gate in self._gates.values():
-            gate.close()
+        for group in self._groups.values():
+            group.gate.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         self._open = False
@@ -178,20 +201,18 @@ class Poller:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=CANCEL_GRACE)
 
-    def _make_gates(self) -> dict[str, float]:
-        """One gate per limit group; returns the polls per second that each lets through."""
+    def _make_groups(self) -> None:
         members: dict[str, list[PollJob]] = {}
         for job in self._jobs:
             members.setdefault(job.provider.limit_group, []).append(job)
-        rates = {}
-        for group, jobs in members.items():
-            limit = self._limits(group, jobs[0].provider_name)
-            demand = sum(self._clock.speed / job.interval.total_seconds() for job in jobs)
-            rates[group] = limit.rate_for(demand)
-            self._gates[group] = Gate(
-                rate=rates[group], concurrency=limit.concurrency, launch=self._launch
+        now, speed = self._clock.monotonic(), self._clock.speed
+        for name, jobs in members.items():
+            limit = self._limits(name, jobs[0].provider_name)
+            rate = limit.rate_for(sum(speed / job.interval.total_seconds() for job in jobs))
+            gate = Gate(
+                rate=rate, concurrency=limit.concurrency, launch=self._launch, admit=self._admit
             )
-        return rates
+            self._groups[name] = _Group(name, gate, Breaker(now, speed=speed), rate)
 
     def _tick(self, until: float) -> None:
         """Send every key that is due at *until* to its gate; count what was missed."""
@@ -207,9 +228,26 @@ class Poller:
         if not key.busy:
             key.busy = True
             key.since = due.since
-            key.gate.submit(key)
+            key.group.gate.submit(key)
+
+    def _admit(self, key: _Key) -> bool:
+        """Whether to poll *key*, whose turn has come, although nobody may answer; else it is told
+        that it was not, and waits for its next time or for the first answer.
+        """
+        breaker = key.group.breaker
+        if breaker.cause is None or breaker.admits(self._clock.monotonic(), mute=key.mute):
+            return True
+        key.busy, key.left_out = False, True
+        reason, detail = breaker.cause.reason, breaker.cause.detail
+        detail = f"not asked, because no other key gets an answer ({detail})"
+        now = self._clock.now()
+        with _taking_in(key):
+            self._listener.missed(key.job.provider_name)
+            self._observe(Unasked(key=key.job.name, at=now, reason=reason, detail=detail))
+        return False
 
     def _launch(self, key: _Key) -> None:
+        key.group.breaker.asked(self._clock.monotonic())
         self._under_way += 1
         if self._moved is None:
             self._moved = self._clock.monotonic()
@@ -228,9 +266,9 @@ class Poller:
         finally:
             key.busy = False
             self._under_way -= 1
-            key.gate.release()
+            key.group.gate.release()
 
-    async def _poll(self, job: PollJob) -> Observation:
+    async def _poll(self, job: PollJob) -> Reading | Failure:
         try:
             async with asyncio.timeout(job.timeout.total_seconds()):
                 found = await job.provider.poll(self._http)
@@ -255,32 +293,42 @@ class Poller:
         now = self._clock.now()
         return Failure(key=job.name, at=now, reason=reason, detail=detail, retry_after=retry_after)
 
-    def _finish(self, key: _Key, observation: Observation, began: float) -> None:
+    def _finish(self, key: _Key, observation: Reading | Failure, began: float) -> None:
         """Set the next time of the key, count the poll and pass on what it saw."""
         ended = self._clock.monotonic()
+        if key.group.breaker.take(observation, began=began, ended=ended):
+            self._held_or_called_back(key.group, ended)
+        self._set_next(key, observation, began, ended)
+        outcome = "ok" if isinstance(observation, Reading) else observation.reason.value
+        duration = self._clock.real(ended - began)
+        log.debug("polled %s: %s in %.3f s", key.job.name, outcome, duration)
+        lag = self._clock.real(began - key.since)
+        with _taking_in(key):
+            self._listener.polled(key.job.provider_name, outcome, duration, lag)
+            self._observe(observation)
+            self._moved = ended if self._under_way > 1 else None  # the others still run
+
+    def _set_next(
+        self, key: _Key, observation: Reading | Failure, began: float, ended: float
+    ) -> None:
+        """A reading leads back to the regular times, a failure away from them."""
+        was_late, key.left_out = key.failures > 0 or key.left_out, False
         if isinstance(observation, Reading):
-            outcome = "ok"
-            if key.failures:
-                key.failures = 0
+            key.failures, key.mute = 0, False
+            if was_late:
                 self._schedule.back_to_phase(key.slot, ended)
             wait = observation.retry_after
             if wait is not None and wait.total_seconds() > key.slot.interval:
                 self._schedule.move(key.slot, ended + wait.total_seconds())
+            return
+        key.failures += 1
+        key.mute = observation.reason in UNREACHABLE
+        if key.mute and key.group.breaker.is_outdated(began):
+            self._poll_at(key, ended)
         else:
-            outcome = observation.reason.value
             self._back_off(key, observation, ended)
-        duration = self._clock.real(ended - began)
-        log.debug("polled %s: %s in %.3f s", key.job.name, outcome, duration)
-        try:
-            lag = self._clock.real(began - key.since)
-            self._listener.polled(key.job.provider_name, outcome, duration, lag)
-            self._observe(observation)
-            self._moved = ended if self._under_way > 1 else None  # the others still run
-        except Exception:  # boundary: one observation that cannot be taken in, the rest polls on
-            log.exception("the poll of %s could not be taken in", key.job.name)
 
     def _back_off(self, key: _Key, failure: Failure, now: float) -> None:
-        key.failures += 1
         wait = failure.retry_after
         delay = next_delay(
             interval=key.slot.interval,
@@ -289,9 +337,27 @@ class Poller:
             retry_after=None if wait is None else wait.total_seconds(),
             jitter=self._random.uniform(-1, 1),
         )
-        self._schedule.move(key.slot, now + delay)
+        self._poll_at(key, now + delay)
+
+    def _poll_at(self, key: _Key, due: float) -> None:
+        self._schedule.move(key.slot, due)
         if self._timer is not None:
-            self._timer.hasten(now + delay)
+            self._timer.hasten(due)
+
+    def _held_or_called_back(self, group: _Group, now: float) -> None:
+        """*group* has just been held, or somebody answers again: then whoever was left out or got
+        no answer is asked soon, one after the other at the rate of the group.
+        """
+        if group.breaker.cause is not None:
+            detail = group.breaker.cause.detail
+            log.warning("%s: no key gets an answer, so few are asked: %s", group.name, detail)
+            return
+        waiting = [key for key in group.keys if (key.mute or key.left_out) and not key.busy]
+        log.warning("%s: answers again, %d more keys are asked", group.name, len(waiting))
+        for position, key in enumerate(waiting):
+            due = now + position / group.rate * self._clock.speed
+            if due < key.slot.due:
+                self._poll_at(key, due)
 
     def _report_bug(self, job: PollJob, error: Exception) -> None:
         """Log where *error* came from, once per provider and kind.
@@ -310,3 +376,11 @@ class Poller:
             job.name,
             frames,
         )
+
+
+@contextmanager
+def _taking_in(key: _Key) -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # boundary: one observation that cannot be taken in, the rest polls on
+        log.exception("the poll of %s could not be taken in", key.job.name)

@@ -8,13 +8,14 @@ raise :class:`~monitor.store.base.StoreError` when the store does not answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from monitor.core.forecast import ForecastState, forecast
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
-    NETWORK,
+    HOST,
     Ack,
     Alert,
     KeyState,
@@ -28,10 +29,11 @@ from monitor.core.model import (
     Silence,
     Subject,
 )
+from monitor.core.projection import Outlook, Projection, outlook
 from monitor.pipeline import SAVE_EVERY
 from monitor.silencing import Silencing
-from monitor.store.base import Store, StoredKey, StoredLedger
-from monitor.world import STALE_AFTER_INTERVALS, WatchedKey
+from monitor.store.base import Store, StoredForecast, StoredKey, StoredLedger
+from monitor.world import STALE_AFTER_INTERVALS, WatchedKey, present_forecasts
 
 STATE_OK = "ok"
 STATE_UNKNOWN = "unknown"
@@ -45,7 +47,8 @@ class MeterOverview:
     ``balance`` None means the provider reports no cap, or that it was never read (``read_at`` is
     None then).  ``state`` is ``ok`` or why this meter gives no reading although its key may work.
     ``fresh`` tells whether it may be shown as current, ``reference`` is the level that percentages
-    refer to, ``severity`` that of the worst open alert about this meter.
+    refer to, ``outlook`` how fast it is used and when it runs out, ``severity`` that of the worst
+    open alert about this meter.
     """
 
     meter: str
@@ -64,6 +67,7 @@ class MeterOverview:
     consumed_total: Decimal | None
     topped_up_total: Decimal | None
     refunded_total: Decimal | None
+    outlook: Outlook
     severity: Severity | None
 
 
@@ -160,6 +164,7 @@ def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None =
     present = Present(
         keys=store.keys(),
         ledgers=store.ledgers(),
+        forecasts=store.forecasts(),
         open_alerts=open_alerts,
         acks=store.acks([alert.id for alert in open_alerts]),
         silences=store.silences(active_at=now),
@@ -171,10 +176,16 @@ def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None =
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """What an overview is made of, be it recorded or in the memory of the daemon."""
+    """What an overview is made of, be it recorded or in the memory of the daemon.
+
+    ``projections`` are the forecasts made already, by (subject id, meter); of other balances one is
+    made from ``forecasts``.
+    """
 
     keys: Sequence[StoredKey]
     ledgers: Sequence[StoredLedger]
+    forecasts: Sequence[StoredForecast] = ()
+    projections: Mapping[tuple[str, str], Projection] = field(default_factory=dict)
     open_alerts: Sequence[Alert]
     acks: Sequence[Ack]
     silences: Sequence[Silence]
@@ -190,6 +201,8 @@ def assemble(
     stored = {key.name: key for key in present.keys}
     ledgers = {(entry.subject_id, entry.meter): entry.state for entry in present.ledgers}
     by_subject: dict[str, list[Alert]] = {}
+    states = present_forecasts(present.forecasts, ledgers)
+    known = _Known(ledgers, by_subject, present.projections, states)
     for alert in present.open_alerts:
         by_subject.setdefault(alert.subject.id, []).append(alert)
     polls = [(key.interval, _last_poll(stored.get(key.name))) for key in watched]
@@ -197,7 +210,7 @@ def assemble(
         at=now,
         polling=any(at is not None and is_current(at, now, every) for every, at in polls),
         last_poll_at=max((at for _, at in polls if at is not None), default=None),
-        keys=tuple(_key(key, stored.get(key.name), ledgers, by_subject, now) for key in watched),
+        keys=tuple(_key(key, stored.get(key.name), known, now) for key in watched),
         open_alerts=tuple(present.open_alerts),
         acks=tuple(present.acks),
         silences=tuple(present.silences),
@@ -205,6 +218,30 @@ def assemble(
         pending=notifications[NotificationState.PENDING],
         dead=notifications[NotificationState.DEAD],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Ledgers, open alerts by subject, and where outlooks come from: forecasts that were made, and
+    states to make them from.
+    """
+
+    ledgers: Mapping[tuple[str, str], LedgerState]
+    alerts: Mapping[str, Sequence[Alert]]
+    made: Mapping[tuple[str, str], Projection]
+    states: Mapping[tuple[str, str], ForecastState]
+
+    def outlook(
+        self, slot: tuple[str, str], balance: Decimal | None, at: datetime | None
+    ) -> Outlook:
+        """The outlook of a balance as of its last reading."""
+        if balance is None or at is None:
+            return Outlook()
+        projection = self.made.get(slot)
+        if projection is None and slot in self.states:
+            amount = float(balance)
+            projection = Projection(at, amount, forecast(self.states[slot], at, amount))
+        return outlook(projection, balance, at)
 
 
 def silenced(present: Present, watched: Iterable[WatchedKey], now: datetime) -> Mapping[int, int]:
@@ -241,12 +278,11 @@ def is_current(at: datetime, now: datetime, interval: timedelta) -> bool:
 def _key(
     watched: WatchedKey,
     stored: StoredKey | None,
-    ledgers: Mapping[tuple[str, str], LedgerState],
-    alerts: Mapping[str, Sequence[Alert]],
+    known: _Known,
     now: datetime,
 ) -> KeyOverview:
     state = stored.state if stored else KeyState(key=watched.name)
-    mine = [alert for subject_id in subjects(watched) for alert in alerts.get(subject_id, ())]
+    mine = [alert for subject_id in subjects(watched) for alert in known.alerts.get(subject_id, ())]
     subject_id = watched.balance_subject.id
     return KeyOverview(
         name=watched.name,
@@ -262,10 +298,11 @@ def _key(
         meters=tuple(
             _meter(
                 reading,
-                ledgers.get((subject_id, reading.meter)),
+                known.ledgers.get((subject_id, reading.meter)),
                 read_at=at,
                 trouble=trouble,
                 fresh=at is not None and trouble is None and is_current(at, now, watched.interval),
+                ahead=known.outlook((subject_id, reading.meter), reading.balance, at),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
             for reading, at, trouble in (_read_or_not(stored) if stored else ())
@@ -297,6 +334,7 @@ def _meter(
     read_at: datetime | None,
     trouble: MeterTrouble | None,
     fresh: bool,
+    ahead: Outlook,
     severity: Severity | None,
 ) -> MeterOverview:
     return MeterOverview(
@@ -316,6 +354,7 @@ def _meter(
         consumed_total=ledger.consumed_total if ledger else None,
         topped_up_total=ledger.topped_up_total if ledger else None,
         refunded_total=ledger.refunded_total if ledger else None,
+        outlook=ahead,
         severity=severity,
     )
 
@@ -330,7 +369,7 @@ def subjects(key: WatchedKey) -> set[str]:
     network that all keys share.
     """
     site = Subject(key.origin or key.provider)
-    return {key.subject.id, key.balance_subject.id, site.id, NETWORK.id}
+    return {key.subject.id, key.balance_subject.id, site.id, HOST.id}
 
 
 def _worst(alerts: Iterable[Alert]) -> Severity | None:

@@ -11,7 +11,7 @@ from monitor.core.digest import digest
 from monitor.core.digest_values import Digest, KnownMeter, Records
 from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
-from monitor.core.model import NETWORK, Subject
+from monitor.core.model import HOST, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
 from monitor.core.routing import Filters
 from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
@@ -71,7 +71,7 @@ def make(
 
 def _subjects(key: WatchedKey) -> Iterable[Subject]:
     """What alerts that concern *key* are about."""
-    return key.subject, key.balance_subject, Subject(key.origin or key.provider), NETWORK
+    return key.subject, key.balance_subject, Subject(key.origin or key.provider), HOST
 
 
 def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMeter]:

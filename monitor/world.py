@@ -188,7 +188,7 @@ def restore(watched: Iterable[WatchedKey], snapshot: Snapshot) -> World:
         before = stored.get(key.name)
         if before is not None and before.provider == key.provider:
             live.state = before.state
-            live.outage = outages.get(key.name) if before.state.reason else None
+            live.outage = outages.get(key.name) if before.state.failures else None
             for reading, at in before.meters:
                 run = runs.get((key.name, reading.meter))
                 live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)

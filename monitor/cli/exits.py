@@ -12,6 +12,7 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1  # the command worked, what it tried did not: a test message, a missing key
     USAGE = 64  # EX_USAGE
+    CORRUPT = 65  # EX_DATAERR: the store is damaged, and a restart would find it so again
     UNAVAILABLE = 69  # EX_UNAVAILABLE: the address of the web page is taken
     SOFTWARE = 70  # EX_SOFTWARE: our own error
     STORE = 74  # EX_IOERR

@@ -26,7 +26,9 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("name", required=False)
 @click.option(
-    "--search", metavar="WORD", help="Only those with WORD in name, title, kind or what is read."
+    "--search",
+    metavar="WORD",
+    help="Only those with WORD in name, title, kind or what is told of them.",
 )
 @format_option("table", "json")
 def command(name: str | None, search: str | None, output_format: str) -> None:
@@ -55,7 +57,15 @@ def command(name: str | None, search: str | None, output_format: str) -> None:
 
 
 def _has(info: ProviderInfo, word: str) -> bool:
-    texts = (info.name, info.title, info.group, info.reads, *info.environment)
+    texts = (
+        info.name,
+        info.title,
+        info.group,
+        info.reads,
+        info.key_kind,
+        *info.environment,
+        *info.notes,
+    )
     return any(word.casefold() in text.casefold() for text in texts)
 
 

@@ -153,10 +153,13 @@ def summary(alerts: Sequence[AlertLine]) -> str:
 
 
 def _episodes(alerts: Iterable[AlertLine]) -> Counter[str]:
-    begins = (Change.FIRED, Change.OCCURRED)
-    return Counter(
-        line.event.rule for line in alerts if line.is_open and line.event.change in begins
-    )
+    """The alerts that somebody would have been told of, by rule."""
+    told = {
+        (line.key, line.event.alert_id): line.event.rule
+        for line in alerts
+        if line.is_open and line.event.told
+    }
+    return Counter(told.values())
 
 
 def comparison(ours: Sequence[Line], theirs: Sequence[Line], name: str) -> list[output.Block]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -13,7 +15,9 @@ from monitor.cli.secrets import secrets_of
 from monitor.cli.sources import Need, load_all
 from monitor.config import Settings
 from monitor.providers.certificates import CertificatesError
-from monitor.store.base import StoreError
+from monitor.store.base import StoreCorruptError, StoreError
+
+LOG = logging.getLogger(__name__)
 
 EPILOG = """\b
 Examples:
@@ -62,6 +66,9 @@ def command(log_level: str, log_format: str, access_log: Path | None) -> None:
         service.run(plan)
     except CertificatesError as error:
         raise CommandError(f"{error}.", code=Exit.CONFIG) from None
+    except StoreCorruptError as error:
+        _tell_channels(plan.settings, str(error))
+        raise CommandError(str(error), code=Exit.CORRUPT) from None
     except StoreError as error:
         raise CommandError(str(error), code=Exit.STORE) from None
     except WebServerError as error:
@@ -75,6 +82,22 @@ def _settings(level: log.Level, form: log.Format) -> Settings:
     for warning in loaded.warnings:
         logging.getLogger("monitor.config").warning("%s", warning)
     return loaded.settings
+
+
+def _tell_channels(settings: Settings, problem: str) -> None:
+    """Tell every channel that nothing is watched: without a store no daemon does it later."""
+    import asyncio  # noqa: PLC0415 - rarely needed
+
+    from monitor.cli.sending import send_each  # noqa: PLC0415 - as above
+    from monitor.core.messages import stopped_message  # noqa: PLC0415 - as above
+
+    channels = [channel for channel in settings.channels if not channel.alertmanager]
+    message = stopped_message(problem, now=datetime.now(UTC), timezone=settings.notify.zone)
+    sent = asyncio.run(
+        send_each(channels, {c.name: message for c in channels}, settings, sys.stderr)
+    )
+    for each in sent:
+        LOG.info("channel %s: told that the daemon cannot start: %s", each.channel, each.outcome)
 
 
 def _record_requests(file: Path, form: log.Format) -> None:

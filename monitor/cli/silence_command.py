@@ -20,6 +20,7 @@ from monitor.core import wording
 from monitor.core.model import Silence
 from monitor.core.routing import is_silenced
 from monitor.core.rules import Rules
+from monitor.core.stories import HOST_RULES
 from monitor.store.base import Store
 from monitor.world import concern_of, watched_key
 
@@ -104,7 +105,7 @@ def _require_patterns(*patterns: str | None) -> None:
     if "" in given:
         raise click.UsageError("A pattern is empty; '*' matches everything.")
     rule = patterns[-1]
-    rules = list(Rules.model_fields)
+    rules = [*Rules.model_fields, *HOST_RULES]
     if rule is not None and not any(fnmatchcase(name, rule) for name in rules):
         hint = did_you_mean(rule, rules)
         raise click.UsageError(f"No rule is named {rule!r}.{hint} Rules: {', '.join(rules)}.")

@@ -16,6 +16,7 @@ from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.core.model import DEFAULT_METER, Kind
+from monitor.core.projection import runs_out
 from monitor.queries import STATE_OK, KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
 from monitor.world import WatchedKey, watched_key
@@ -86,9 +87,13 @@ def _headline(overview: Overview) -> str:
 def _keys(overview: Overview) -> output.Table:
     """One line per meter; the meters' names stand there only where a key has others than one."""
     named = any(m.meter != DEFAULT_METER for key in overview.keys for m in key.meters)
-    columns = ("key", "meter", "provider", "account", "balance", "state", "alert", "read")
+    columns = (
+        *("key", "meter", "provider", "account", "balance", "used/h", "runs out"),
+        *("state", "alert", "read"),
+    )
     table = output.Table(
-        tuple(name for name in columns if named or name != "meter"), right=frozenset({"balance"})
+        tuple(name for name in columns if named or name != "meter"),
+        right=frozenset({"balance", "used/h"}),
     )
     for key in overview.keys:
         for meter in key.meters or (None,):
@@ -108,10 +113,19 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
         key.provider,
         key.account or output.NOTHING,
         wording.holding(meter) if meter and has_number else nothing,
+        *_outlook_cells(meter, now),
         output.short_state(state, key.detail if state == key.state else ""),
         str(severity or "none"),
         _read(key, meter, now),
     )
+
+
+def _outlook_cells(meter: MeterOverview | None, now: datetime) -> tuple[str, str]:
+    if meter is None:
+        return (output.NOTHING, output.NOTHING)
+    burn = meter.outlook.burn
+    used = output.NOTHING if burn is None else wording.amount(burn)
+    return (used, runs_out(meter.outlook, now) or output.NOTHING)
 
 
 def _read(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -168,6 +169,13 @@ class Web(BaseModel):
         return split_listen(self.listen)[1]
 
 
+class CorruptStore(StrEnum):
+    """What a start does about a store that is corrupt."""
+
+    STOP = "stop"  # told to the channels, and nothing runs until a person has acted
+    REPLACE = "replace"  # set aside, told to the channels, and a new one is begun
+
+
 class Settings(BaseModel):
     """The whole configuration, with everything that was left out filled in.
 
@@ -183,6 +191,10 @@ class Settings(BaseModel):
     channels: tuple[ChannelSettings, ...] = Field(default=(), description="who is told")
     notify: Notify = Field(default=Notify(), description="how messages are sent")
     store: StoreUrl = Field(description="where everything recorded lives")
+    corrupt_store: CorruptStore = Field(
+        default=CorruptStore.STOP,
+        description="what a start does about a store that is corrupt: stop, or replace",
+    )
     retention: Retention = Field(default=Retention(), description="how long records are kept")
     limits: dict[Group, Limit] = Field(
         default={}, description="by provider or host; default is for all others"

@@ -191,6 +191,20 @@ def trial_message(channel: str, *, now: datetime, timezone: tzinfo = UTC) -> Mes
     )
 
 
+def stopped_message(problem: str, *, now: datetime, timezone: tzinfo = UTC) -> Message:
+    """What is sent when the daemon cannot start because of *problem*, which no restart mends."""
+    headline = "credit-monitor has stopped: nothing is watched"
+    story = Story(
+        name="credit-monitor",
+        about_key=False,
+        headline=headline,
+        severity=Severity.CRITICAL,
+        facts=(("Error", problem), ("Since", wording.clock(now, timezone))),
+        advice="Mend the cause and start it again; it is not started again by itself.",
+    )
+    return Message(title=f"CRITICAL: {headline}", severity=Severity.CRITICAL, stories=(story,))
+
+
 def _groups(events: Iterable[Event]) -> list[list[Event]]:
     """Events by subject and meter, each oldest first.
 

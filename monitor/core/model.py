@@ -185,14 +185,29 @@ class Failure:
         require_aware(self.at, "at")
 
 
-Observation = Reading | Failure
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unasked:
+    """A key that was due at *at* and not polled, because its provider had answered none of the
+    polls of other keys.  ``reason`` is that of the last of them.
+    """
+
+    key: str
+    at: datetime
+    reason: Reason
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        require_aware(self.at, "at")
+
+
+Observation = Reading | Failure | Unasked
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What an alert is about: a key, an account (``key`` empty) or a provider (both empty).
 
-    With nothing at all it is :data:`NETWORK`.
+    With nothing at all it is :data:`HOST`, where this process runs.
     """
 
     provider: str
@@ -206,7 +221,7 @@ class Subject:
             return f"key:{self.key}"
         if self.account:
             return f"account:{self.provider}/{self.account}"
-        return f"provider:{self.provider}" if self.provider else "network"
+        return f"provider:{self.provider}" if self.provider else "host"
 
     @property
     def label(self) -> str:
@@ -215,11 +230,11 @@ class Subject:
             return self.key
         if self.account:
             return f"account {self.account}"
-        return f"provider {self.provider}" if self.provider else "this host's network"
+        return f"provider {self.provider}" if self.provider else "this host"
 
 
-NETWORK = Subject("")
-"""This host's own network, by which all providers are reached."""
+HOST = Subject("")
+"""This host itself: its network, by which all providers are reached, and its store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +242,8 @@ class KeyState:
     """What is known of a key's health after its last poll.
 
     ``failing_since`` is the first failed poll after the last success, ``failures`` how many failed
-    in a row, ``reason`` that of the last one; all three are empty while the key answers.
+    in a row, ``reason`` that of the last one; all three are empty while the key answers.  A
+    key that answered and was left out since (see :class:`Unasked`) has a reason without failures.
     ``refused_since`` is set while the last *definite* answer was a refusal that needs a person;
     a timeout after it does not clear it.
     """
@@ -240,6 +256,11 @@ class KeyState:
     reason: Reason | None = None
     detail: str = ""
     refused_since: datetime | None = None
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether its last poll was good, and it was not asked since although it was due."""
+        return self.reason is not None and not self.failures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

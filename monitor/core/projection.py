@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from monitor.core import wording
 from monitor.core.forecast import Forecast, ForecastState, Runway, Step, advance
 from monitor.core.ledger import LedgerState
-from monitor.core.wording import three_digits
 
 LONGEST = timedelta(days=3650)
 """Ten years are as good as for ever: what lies beyond has no date."""
@@ -80,11 +80,22 @@ def outlook(projection: Projection | None, balance: Decimal | None, at: datetime
     )
 
 
+def runs_out(ahead: Outlook, now: datetime) -> str:
+    """When a balance runs out, short: ``in 3 d 4 h``; empty where there is not enough history."""
+    if not ahead.is_known:
+        return ""
+    if ahead.runs_out_at is None:
+        return "not in years"
+    if ahead.runs_out_at <= now:
+        return "any time now"
+    return f"in {wording.span(ahead.runs_out_at - now)}"
+
+
 def rounded(estimate: float | None) -> Decimal | None:
     """An estimate to three digits: more would pretend to be exact; None stays None."""
     if estimate is None or not math.isfinite(estimate):
         return None
-    return three_digits(Decimal(estimate))
+    return wording.three_digits(Decimal(estimate))
 
 
 def _moment(at: datetime, hours: float) -> datetime | None:

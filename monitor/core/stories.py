@@ -10,7 +10,10 @@ from decimal import Decimal
 from monitor.core import wording
 from monitor.core.advice import ReasonText, reason_text
 from monitor.core.flapping import SETTLES_AFTER
-from monitor.core.model import DEFAULT_METER, NETWORK, Change, Event, Facts, Reason, Severity, Why
+from monitor.core.model import DEFAULT_METER, HOST, Change, Event, Facts, Reason, Severity, Why
+
+HOST_RULES = ("store", "store_replaced")
+"""What is told about this host, whatever the configuration says."""
 
 NAMES_LENGTH = 400
 """How much of a list of key names a fact shows."""
@@ -66,7 +69,7 @@ class Scene:
     @property
     def is_network(self) -> bool:
         """Whether it is about this host's own network."""
-        return self.event.subject == NETWORK
+        return self.event.subject == HOST and self.event.rule == "silent"
 
     @property
     def since(self) -> datetime:
@@ -115,7 +118,7 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
         headline=_headline(scenes, events),
         severity=_severity(scenes),
         facts=_facts(scenes, events),
-        advice=voice(lead.event.rule).advice(lead) if is_open else "",
+        advice=voice(lead.event.rule).advice(lead) if is_open or _occurs(lead.event) else "",
         link=_link(lead) if is_open else "",
     )
 
@@ -128,6 +131,10 @@ def _name(event: Event) -> str:
 
 def _is_open(event: Event) -> bool:
     return event.change not in (Change.RESOLVED, Change.OCCURRED)
+
+
+def _occurs(event: Event) -> bool:
+    return event.change is Change.OCCURRED
 
 
 def _leading_first(scene: Scene) -> tuple[int, int, int]:
@@ -162,6 +169,8 @@ def _headline(scenes: Sequence[Scene], events: Sequence[Event]) -> str:
     if paid_in:
         now_has = f", now {lead.balance}" if lead.balance else ""
         return "; ".join([f"{lead.name} topped up: {paid_in}{now_has}", *over])
+    if lead.event.change is Change.OCCURRED:
+        return "; ".join([voice(lead.event.rule).headline(lead), *over])
     if lead.balance:
         return "; ".join([f"{lead.name} has {lead.balance}", *over])
     return f"{lead.name}: {'; '.join([*_renewed(scenes), *over])}"
@@ -225,6 +234,7 @@ def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str,
         *_balance_facts(lead, events),
         *_outlook_facts(lead),
         *_failure_facts(lead),
+        ("Error", lead.facts.detail if lead.event.rule in HOST_RULES else ""),
         ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(scenes)),
         ("Flapping", _flapping(scenes)),
         ("Course", _course(events, lead.timezone)),
@@ -480,6 +490,14 @@ def _says(text: str) -> Callable[[Scene], str]:
     return lambda _scene: text
 
 
+def _store(scene: Scene) -> str:
+    return f"{scene.name} cannot record: the store fails for {scene.lasted}"
+
+
+def _store_replaced(scene: Scene) -> str:
+    return f"the store of {scene.name} was corrupt and has been replaced by a new one"
+
+
 VOICES: dict[str, Voice] = {
     "exhausted": Voice(
         0,
@@ -529,8 +547,25 @@ VOICES: dict[str, Voice] = {
         "still expiring",
     ),
     "silent": Voice(3, _silent, "answers again", _reason_action, "still silent", tells_length=True),
+    "store": Voice(
+        4,
+        _store,
+        "the store works again, and all that happened meanwhile is recorded",
+        _says(
+            "Alerts go on from memory, but what is not recorded is lost if the process ends now:"
+            " mend the cause, and do not restart before."
+        ),
+        "still not recording",
+        tells_length=True,
+    ),
+    "store_replaced": Voice(
+        5,
+        _store_replaced,
+        "",
+        _says("History, silences and acknowledgements begin anew; restore a backup to have them."),
+    ),
+    "topped_up": Voice(6, lambda scene: f"{scene.name} topped up", "", _says("")),
     "renewal": Voice(6, lambda scene: f"{scene.name}: {_renewed([scene])[0]}", "", _says("")),
-    "topped_up": Voice(5, lambda scene: f"{scene.name} topped up", "", _says("")),
 }
 """One line per rule; a test holds the table complete."""
 

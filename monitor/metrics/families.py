@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from math import isinf
 from operator import attrgetter
 
 from monitor.core.ledger import LedgerState
 from monitor.core.model import Alert, MeterReading, Reason
+from monitor.core.projection import Projection
 from monitor.metrics.formats import labels
 from monitor.world import LiveKey, WatchedKey, World
 
@@ -38,7 +40,11 @@ class Columns:
     meter_labels: list[str] = field(default_factory=list)
     readings: list[MeterReading | None] = field(default_factory=list)
     ledgers: list[LedgerState | None] = field(default_factory=list)
+    projections: list[Projection | None] = field(default_factory=list)
 
+
+_HOUR = 3600.0
+_QUANTILES = ("0.1", "0.5", "0.9")
 
 Lines = Callable[[str, Columns], Iterator[str]]
 
@@ -71,6 +77,7 @@ def columns(world: World, keys: Iterable[LiveKey], now: datetime) -> Columns:
             found.meter_labels.append(f"{own},{_meter_labels(name, meter.reading.unit)}")
             found.readings.append(meter.reading if live.is_fresh(meter, now) else None)
             found.ledgers.append(world.ledger(watched, name))
+            found.projections.append(world.projections.get((watched.balance_subject.id, name)))
     return found
 
 
@@ -100,6 +107,26 @@ def _of_ledger(value: Callable[[LedgerState], Decimal]) -> Lines:
                 yield f"{name}{{{own}}} {value(ledger)}\n"
 
     return lines
+
+
+def _burn(name: str, some: Columns) -> Iterator[str]:
+    for own, reading, made in zip(some.meter_labels, some.readings, some.projections, strict=True):
+        burn = made.forecast.burn_per_hour if made else None
+        if reading is not None and burn is not None:
+            yield f"{name}{{{own}}} {burn / _HOUR:.6g}\n"
+
+
+def _runway(name: str, some: Columns) -> Iterator[str]:
+    """As of the last reading: what passes until the next one is a few minutes of days."""
+    for own, reading, made in zip(some.meter_labels, some.readings, some.projections, strict=True):
+        if reading is None or reading.balance is None or made is None:
+            continue
+        runway = made.runway(float(reading.balance))
+        if runway is None:
+            continue
+        for quantile, hours in zip(_QUANTILES, (runway.p10, runway.p50, runway.p90), strict=True):
+            seconds = "+Inf" if isinf(hours) else f"{hours * _HOUR:.6g}"
+            yield f'{name}{{{own},quantile="{quantile}"}} {seconds}\n'
 
 
 def _thresholds(name: str, some: Columns) -> Iterator[str]:
@@ -154,6 +181,18 @@ KEY_FAMILIES = (
         "gauge",
         "Credit that a full meter holds, where the provider tells.",
         _of_reading(attrgetter("limit")),
+    ),
+    Family(
+        "credit_burn_per_second",
+        "gauge",
+        "Credit used per second over the last hour; absent while it is not known.",
+        _burn,
+    ),
+    Family(
+        "credit_runway_seconds",
+        "gauge",
+        "Time until the credit is used up, by quantile; absent without enough history.",
+        _runway,
     ),
     Family(
         "credit_threshold",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, create_model, model_validator
 
 from monitor.providers import catalog
-from monitor.providers.base import KeySettings, Provider
+from monitor.providers.base import KeySettings, Name, Provider
 from monitor.providers.catalog import Entry, Setting
 from monitor.providers.declarative import JsonProvider, rebased
 from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
@@ -32,6 +32,10 @@ class CatalogKey(KeySettings):
     )
     allow_plain_http: str = Field(
         default="", description="host of url that may be asked without TLS, repeated by name"
+    )
+
+    only: tuple[Name, ...] = Field(
+        default=(), description="names of the amounts to read, where there are several; none: all"
     )
 
     @model_validator(mode="after")
@@ -83,6 +87,7 @@ class CatalogKey(KeySettings):
             values=self.values,
             base=base,
             plain_http_host=self.allow_plain_http,
+            only=self.only,
         )
 
 

@@ -23,7 +23,7 @@ from monitor.providers.endpoint import OWN_ADDRESS, UUID, Endpoint, Lookup
 from monitor.providers.exchange import Answer, Request, check_plain_http, site_of
 from monitor.providers.expressions import Scope
 from monitor.providers.json_values import Each, ExpressionError, MissingError
-from monitor.providers.judge import Words, check_status, try_decode, waiting_time
+from monitor.providers.judge import Words, check_status, presentable, try_decode, waiting_time
 from monitor.providers.meters import MOST_METERS, checked
 from monitor.providers.placeholders import NOTHING, fill, fill_document, fill_url
 
@@ -93,7 +93,8 @@ class JsonProvider:
     """Reads the amounts that *endpoint* names; many keys may share one endpoint.
 
     ``values`` are the settings of the key, for the places that the endpoint leaves open; ``base``
-    takes the place of scheme and host of every address.  Requests are made anew for every poll:
+    takes the place of scheme and host of every address; ``only`` names the amounts that are wanted,
+    where not all of them are.  Requests are made anew for every poll:
     kept, those of 10,000 keys would hold 5 MB.
     """
 
@@ -105,6 +106,7 @@ class JsonProvider:
     values: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)
     base: str = field(default="", repr=False)
     plain_http_host: str = ""
+    only: tuple[str, ...] = ()
 
     @property
     def limit_group(self) -> str:
@@ -181,7 +183,13 @@ class JsonProvider:
         if self.endpoint.key_check:
             return ()
         with _bad_response():
-            return checked(meters)
+            found = checked(meters)
+        known = [meter.meter for meter in found]
+        missing = next((name for name in self.only if name not in known), None)
+        if missing is not None:
+            there = presentable(", ".join(known), self.secrets)
+            raise PollError(Reason.UNSUPPORTED, f"no amount is called {missing}; there is {there}")
+        return tuple(meter for meter in found if not self.only or meter.meter in self.only)
 
     def _accepted(self, answer: Answer, found: Mapping[str, Any]) -> Scope:
         """The document of an answer that is no failure; raises :class:`PollError`."""

@@ -84,7 +84,7 @@ def _split(text: str) -> Sequence[str]:
 def _named(fields: Sequence[str]) -> dict[str, int] | None:
     """The columns if this is a heading; None if it is a sample."""
     names = [field.lower().removeprefix("\ufeff") for field in fields]
-    if "time" not in names and "balance" not in names:
+    if "time" not in names:  # "balance" alone may be the name of a meter
         return None
     unknown = [name for name in names if name not in COLUMNS]
     if unknown:

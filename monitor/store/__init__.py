@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from monitor.store.base import Store
+from pathlib import Path
+
+from monitor.store.base import Store, StoreCorruptError
 
 
 def open_store(url: str, *, readonly: bool = False, lock: bool = False) -> Store:
@@ -17,3 +19,18 @@ def open_store(url: str, *, readonly: bool = False, lock: bool = False) -> Store
     from monitor.store.sql import SqlStore  # noqa: PLC0415 - SQLAlchemy takes 0.15 s to import
 
     return SqlStore.open(url, readonly=readonly, lock=lock)
+
+
+def open_or_replace(url: str) -> tuple[Store, Path | None]:
+    """Claim the store at *url* for a daemon; one that is found corrupt is set aside first.
+
+    Returns where the corrupt file was put, if there was one.  Raises as :func:`open_store` does;
+    corruption of a store on a server is raised, too.
+    """
+    try:
+        return open_store(url, lock=True), None
+    except StoreCorruptError:
+        from monitor.store.care import store_file  # noqa: PLC0415 - rarely needed
+
+        aside = store_file(url).set_aside("corrupt")
+        return open_store(url, lock=True), aside

@@ -40,6 +40,10 @@ class StoreUnusableError(StoreError):
     """The store must not be used: not ours, corrupt, written by a newer version, or in use."""
 
 
+class StoreCorruptError(StoreUnusableError):
+    """The store is ours and damaged, so that nothing in it can be relied on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
     """A key as last seen: identity, health, last reading of each meter with its time, and those

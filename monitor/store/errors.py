@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from monitor.store.base import StoreError, StoreUnusableError
+from monitor.store.base import StoreCorruptError, StoreError, StoreUnusableError
 
 _SQLITE = {
     "SQLITE_FULL": "the disk is full: free some space",
@@ -22,9 +22,16 @@ _SQLITE = {
     "SQLITE_PERM": "the file may not be used by this user: check its owner and mode",
 }
 
+CORRUPT_ADVICE = (
+    "restore a backup (credit-monitor store restore), or move it away: a new one is begun"
+)
+
 _SQLITE_UNUSABLE = {
-    "SQLITE_CORRUPT": "the file is corrupt: move it away (a new one is begun) or restore a backup",
-    "SQLITE_NOTADB": "the file is not an SQLite database: correct the path or move the file away",
+    "SQLITE_CORRUPT": (StoreCorruptError, f"the file is corrupt: {CORRUPT_ADVICE}"),
+    "SQLITE_NOTADB": (
+        StoreUnusableError,
+        "the file is not an SQLite database: correct the path or move the file away",
+    ),
 }
 
 _POSTGRESQL = {
@@ -79,9 +86,9 @@ def _told(original: BaseException | None, words: str, label: str) -> StoreError:
     name = getattr(original, "sqlite_errorname", None) or ""
     if str(original).startswith("Could not decode to UTF-8"):
         name = "SQLITE_CORRUPT"  # of the driver, which gives it no name: noise in place of text
-    for known, text in _SQLITE_UNUSABLE.items():
+    for known, (kind, text) in _SQLITE_UNUSABLE.items():
         if name.startswith(known):
-            return StoreUnusableError(f"store {label}: {text}")
+            return kind(f"store {label}: {text}")
     for known, text in _SQLITE.items():
         if name.startswith(known):
             return StoreError(f"store {label}: {text}")

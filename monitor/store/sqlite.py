@@ -19,7 +19,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 
 from monitor.store import schema
-from monitor.store.base import StoreUnusableError
+from monitor.store.base import StoreCorruptError, StoreUnusableError
+from monitor.store.errors import CORRUPT_ADVICE
 from monitor.store.layout import EMPTY, Layout, no_data_yet, revision
 
 BUSY_SECONDS = 5.0
@@ -217,9 +218,8 @@ class SqliteBackend:
         verdict = connection.exec_driver_sql(f"PRAGMA quick_check({table!r})").scalar()
         if verdict != "ok":
             what = str(verdict).splitlines()[-1]
-            raise StoreUnusableError(
-                f"store {self.label}: the file is corrupt ({what}):"
-                " move it away (a new one is begun) or restore a backup"
+            raise StoreCorruptError(
+                f"store {self.label}: the file is corrupt ({what}): {CORRUPT_ADVICE}"
             )
 
     def _lay_out(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.model import NotificationState, Severity
+from monitor.core.projection import Projection
 from monitor.queries import Overview, Present, assemble, is_current, silenced, subjects
 from monitor.store.base import StoredKey, StoredLedger
 from monitor.world import LiveKey, World
@@ -50,6 +51,7 @@ def overview(
     present = Present(
         keys=[_stored(live) for live in shown],
         ledgers=[ledger for live in shown for ledger in _ledgers(world, live)],
+        projections=_projections(world, shown),
         open_alerts=sorted(world.alerts.values(), key=lambda alert: alert.id, reverse=True),
         acks=list(world.acks.values()),
         silences=[silence for silence in world.silences if silence.active(now)],
@@ -79,6 +81,12 @@ def _stored(live: LiveKey) -> StoredKey:
         meters=tuple((meter.reading, meter.at) for meter in list(live.meters.values())),
         troubles=tuple(live.troubles.values()),
     )
+
+
+def _projections(world: World, shown: Sequence[LiveKey]) -> Mapping[tuple[str, str], Projection]:
+    slots = ((k.watched.balance_subject.id, meter) for k in shown for meter in list(k.meters))
+    found = ((slot, world.projections.get(slot)) for slot in slots)
+    return {slot: made for slot, made in found if made is not None}
 
 
 def _ledgers(world: World, live: LiveKey) -> list[StoredLedger]:

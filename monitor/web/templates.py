@@ -22,6 +22,7 @@ from monitor.core.model import (
     Reason,
     Why,
 )
+from monitor.core.projection import runs_out
 from monitor.core.stories import tell
 from monitor.jsonable import iso
 from monitor.queries import STATE_OK, STATE_UNKNOWN
@@ -45,6 +46,7 @@ class Templates:
             when=_when,
             day=_day,
             span=wording.span,
+            runs_out=lambda ahead, now: runs_out(ahead, now) or "\u2013",
             state=_state,
             alert_name=_alert_name,
             change=_change,

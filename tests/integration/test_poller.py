@@ -17,8 +17,9 @@ from random import Random
 
 import pytest
 
+from monitor import breaker
 from monitor.clock import Clock
-from monitor.core.model import Failure, MeterReading, Observation, Reading, Reason
+from monitor.core.model import Failure, MeterReading, Observation, Reading, Reason, Unasked
 from monitor.limits import Limit
 from monitor.poller import Poller, PollJob
 from monitor.providers.base import Provider
@@ -281,6 +282,70 @@ async def test_a_hanging_provider_delays_nobody_else(
     assert "kie@127.0.0.1" not in watcher.misses
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group is held soon."""
+    monkeypatch.setattr(breaker, "PATIENCE", 0.2)
+    monkeypatch.setattr(breaker, "PROBE_EVERY", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_while_a_host_hangs_few_keys_are_asked_and_the_others_are_told_so(
+    server: Server, watcher: Watcher, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.delay = 9.0
+    names = [f"k{n}" for n in range(60)]
+    await start([job(server, name, interval=60, timeout=0.2) for name in names])
+    await watcher.until(lambda: len({seen.key for seen in watcher.observations}) == 60)
+    unasked = [seen for seen in watcher.observations if isinstance(seen, Unasked)]
+    assert len(unasked) >= 25
+    assert len(server.starts) == 60 - len(unasked)
+    assert {(seen.reason, seen.detail) for seen in unasked} == {
+        (
+            Reason.TIMEOUT,
+            "not asked, because no other key gets an answer (no answer within 0.2 s)",
+        )
+    }
+    assert watcher.misses == ["kie@127.0.0.1"] * len(unasked)
+    assert "no key gets an answer, so few are asked: no answer within 0.2 s" in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_the_first_answer_calls_back_all_keys_one_after_the_other(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    server.delay = 9.0
+    names = [f"k{n}" for n in range(100)]
+    jobs = [job(server, name, interval=60, timeout=0.4) for name in names]
+    await start(jobs, limit=Limit(rate=50))
+    await watcher.until(lambda: len(watcher.misses) >= 20)
+    server.delay = 0.0
+    began = time.monotonic()
+
+    def read() -> set[str]:
+        return {seen.key for seen in watcher.observations if isinstance(seen, Reading)}
+
+    await watcher.until(lambda: len(read()) == 100)
+    took = time.monotonic() - began
+    assert 0.8 < took < 8, "their times were up to a minute away"
+    per_key = [starts for starts in server.starts.values() if len(starts) > 2]
+    assert per_key == [], "nobody is asked again and again"
+    begun = sorted(moment for starts in server.starts.values() for moment in starts)
+    assert all(later - first > 0.25 for first, later in zip(begun, begun[20:], strict=False))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_keys_that_hang_alone_hold_nobody_back(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    hanging = [f"dead{n}" for n in range(30)]
+    server.scripts.update({name: iter([(200, balance("1"), "", 9.0)] * 99) for name in hanging})
+    jobs = [job(server, name, interval=0.4, timeout=0.1) for name in hanging]
+    await start([*jobs, job(server, "alive", interval=0.1)])
+    await watcher.until(lambda: len(watcher.of("alive")) == 20)
+    assert not any(isinstance(seen, Unasked) for seen in watcher.observations)
+
+
 async def test_a_key_has_one_poll_in_flight_and_the_times_it_misses_are_counted(
     server: Server, watcher: Watcher, start: Start
 ) -> None:
@@ -423,7 +488,7 @@ async def test_a_bug_in_a_provider_is_a_named_failure_and_logged_once_without_se
     assert SECRET not in caplog.text
 
 
-async def test_a_provider_that_reads_nothing_is_a_bug_and_no_reading(
+async def test_a_provider_that_finds_no_amount_has_checked_the_key(
     watcher: Watcher, start: Start
 ) -> None:
     class Empty:
@@ -434,7 +499,9 @@ async def test_a_provider_that_reads_nothing_is_a_bug_and_no_reading(
 
     await start([job_of(Empty())])
     await watcher.until(lambda: bool(watcher.observations))
-    assert isinstance(watcher.observations[0], Failure)
+    (seen,) = watcher.observations
+    assert isinstance(seen, Reading)
+    assert seen.meters == ()
 
 
 async def test_an_observation_that_cannot_be_taken_in_does_not_end_the_polling(

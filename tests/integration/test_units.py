@@ -65,5 +65,5 @@ def test_the_check_is_locked_down_like_the_daemon() -> None:
 
 
 def test_what_does_not_get_better_is_not_tried_again() -> None:
-    assert "RestartPreventExitStatus=64 78" in directives(DAEMON)
+    assert "RestartPreventExitStatus=64 65 78" in directives(DAEMON)
     assert "Restart=on-failure" in directives(DAEMON)

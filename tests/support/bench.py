@@ -18,6 +18,7 @@ from monitor.core.model import (
     Reading,
     Reason,
     Severity,
+    Unasked,
 )
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
@@ -105,6 +106,11 @@ class Bench:
         failure = Failure(key=key, at=self.now, reason=reason, detail=detail)
         return self.take(self.pipeline.observe(failure))
 
+    def leave_out(self, key: str, reason: Reason = Reason.TIMEOUT) -> list[Event]:
+        """The key is due and not asked."""
+        unasked = Unasked(key=key, at=self.now, reason=reason, detail="not asked")
+        return self.take(self.pipeline.observe(unasked))
+
     def restart(self, keys: Sequence[WatchedKey] | None = None) -> Bench:
         """A new pipeline from what this one has written."""
         world = self.pipeline.world
@@ -126,6 +132,7 @@ class Bench:
                 for (subject, meter), state in world.forecasts.items()
             ),
             runs=tuple(run for run in runs if run),
+            outages=self.snapshot.outages,
             alerts=tuple(world.alerts.values()),
             recent=tuple({e.id: e for e in (*self.snapshot.recent, *self.events)}.values()),
             last_alert_id=max((e.alert_id for e in self.events), default=0),

@@ -149,6 +149,24 @@ async def test_the_rate_holds_in_real_time() -> None:
     assert launched.times[-1] - launched.times[9] >= 0.29  # ten at once, then one every 10 ms
 
 
+async def test_who_is_turned_down_when_its_turn_has_come_takes_no_place() -> None:
+    launched, asked = Launched[int](), list[int]()
+
+    def admit(item: int) -> bool:
+        asked.append(item)
+        return item % 2 == 0
+
+    gate = Gate[int](rate=1e6, concurrency=2, launch=launched.launch, admit=admit)
+    for item in range(5_000):
+        gate.submit(item)
+    assert launched == [0, 2]
+    assert asked == [0, 1, 2], "nobody is asked before its turn"
+    for _ in range(3_000):
+        gate.release()
+    assert launched == list(range(0, 5_000, 2))
+    assert gate.waiting == 0
+
+
 async def test_a_closed_gate_launches_nothing_more() -> None:
     launched = Launched[int]()
     gate = Gate[int](rate=20.0, concurrency=1, launch=launched.launch)

@@ -9,7 +9,7 @@ import pytest
 from support.bench import Bench, Channel, watched
 
 from monitor.core.messages import compose
-from monitor.core.model import NETWORK, Change, Event, Reason, Silence, Subject
+from monitor.core.model import HOST, Change, Event, Reason, Silence, Subject
 from monitor.core.rules import Rules
 from monitor.world import WatchedKey
 
@@ -46,8 +46,8 @@ def lost(keys: list[WatchedKey] = KEYS, **bench: Any) -> Bench:
     return found
 
 
-LOST = [("this host's network", "fired")]
-OVER = [*LOST, ("this host's network", "resolved")]
+LOST = [("this host", "fired")]
+OVER = [*LOST, ("this host", "resolved")]
 
 
 def test_the_loss_of_the_network_is_one_alert_about_all_keys() -> None:
@@ -78,9 +78,7 @@ def test_one_answer_ends_it_with_one_message_that_says_how_long_it_lasted() -> N
     fail_for(b, 60, [])
     assert told(b.events)[:2] == OVER
     message = compose([b.events[1]], now=b.now, timezone=UTC)
-    assert message.title == (
-        "OK again: this host's network: providers can be reached again, after 2 h 1 min"
-    )
+    assert message.title == ("OK again: this host: providers can be reached again, after 2 h 1 min")
     assert dict(message.stories[0].facts)["Lasted"].startswith("2 h 1 min, since ")
 
 
@@ -180,9 +178,7 @@ def test_the_loss_ends_although_the_clock_was_set_back_during_it() -> None:
 def test_without_a_second_provider_it_ends_with_the_configuration() -> None:
     b = lost()
     again = b.restart([key for key in KEYS if key.provider == "a"])
-    assert [(e.subject, e.change, e.told) for e in again.events] == [
-        (NETWORK, Change.RESOLVED, False)
-    ]
+    assert [(e.subject, e.change, e.told) for e in again.events] == [(HOST, Change.RESOLVED, False)]
 
 
 def test_the_shortest_time_of_all_keys_decides() -> None:
@@ -280,7 +276,7 @@ def test_a_silence_holds_for_the_network_if_it_holds_for_all(
     assert len(b.events) == 1
 
 
-def test_the_network_is_a_subject_of_its_own() -> None:
-    assert NETWORK.id == "network"
-    assert Subject("") == NETWORK
-    assert NETWORK.id not in {Subject("kie").id, Subject("", key="network").id}
+def test_the_host_is_a_subject_of_its_own() -> None:
+    assert HOST.id == "host"
+    assert Subject("") == HOST
+    assert HOST.id not in {Subject("kie").id, Subject("", key="host").id}

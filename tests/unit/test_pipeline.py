@@ -235,6 +235,75 @@ def test_keys_that_wait_behind_a_hanging_provider_are_part_of_its_outage() -> No
     assert said(b.events[1:]) == [("silent", "resolved", "warning")]
 
 
+def test_keys_that_are_left_out_show_why_and_are_no_polls() -> None:
+    b = Bench([watched("studio")])
+    b.read("studio", "5000")
+    read_at = b.now
+    b.pass_time(MINUTES)
+    b.leave_out("studio")
+    state = b.stored["studio"].state
+    assert (state.reason, state.detail) == (Reason.TIMEOUT, "not asked")
+    assert (state.last_poll_at, state.failures, state.failing_since) == (read_at, 0, b.now)
+    assert b.last.outages == []
+    b.pass_time(MINUTES)
+    b.leave_out("studio")
+    assert b.last.keys == [], "what has not changed is not written"
+    b.read("studio", "5000")
+    assert b.stored["studio"].state.reason is None
+
+
+def test_a_key_that_failed_or_was_refused_stays_so_while_it_is_left_out() -> None:
+    b = Bench([watched("studio")])
+    b.fail("studio", Reason.UNAUTHORIZED, "wrong key")
+    b.leave_out("studio")
+    state = b.pipeline.world.keys["studio"].state
+    assert (state.reason, state.detail, state.failures) == (
+        Reason.UNAUTHORIZED,
+        "wrong key",
+        1,
+    )
+    assert said(b.events) == [("rejected", "fired", "critical")]
+
+
+def test_keys_that_are_left_out_are_named_by_the_outage_which_ends_with_those_asked() -> None:
+    names = [f"k{i:02}" for i in range(20)]
+    b = Bench([watched(n, interval=timedelta(hours=1)) for n in names])
+    for name in names:
+        b.read(name, "5000")
+    for _ in range(4):
+        b.pass_time(MINUTES)
+        for name in names[16:]:
+            b.fail(name, Reason.TIMEOUT, "no answer")
+        for name in names[:16]:
+            b.leave_out(name)
+    assert said(b.events) == [("silent", "fired", "warning")]
+    fired = b.events[0].facts
+    assert fired.keys == tuple(names)
+    assert fired.detail == "no answer"
+    for name in names[:4]:
+        b.read(name, "5000")
+    b.pass_time(timedelta(seconds=5))
+    assert said(b.events[1:]) == [("silent", "resolved", "warning")]
+    b.pass_time(timedelta(minutes=10))
+    for name in names:
+        b.read(name, "5000")
+    b.pass_time(timedelta(minutes=10))
+    assert len(b.events) == 2
+
+
+def test_what_a_left_out_key_failed_of_long_ago_does_not_go_on_after_a_restart() -> None:
+    b = Bench([watched("studio")])
+    b.fail("studio", Reason.TIMEOUT)
+    ended = b.last.outages
+    b.read("studio", "5000")
+    b.now += timedelta(days=30)
+    b.leave_out("studio")
+    b.snapshot = replace(b.snapshot, outages=tuple(ended))
+    again = b.restart()
+    again.fail("studio", Reason.TIMEOUT)
+    assert [outage.at for outage in again.last.outages] == [again.now]
+
+
 def test_an_outage_ends_although_the_clock_was_set_back_during_it() -> None:
     b = Bench([watched("a"), watched("b")])
     for _ in range(5):

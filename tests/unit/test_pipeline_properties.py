@@ -22,7 +22,7 @@ from support.bench import Channel, watched
 from monitor.announcer import Announcer, TellingPolicy
 from monitor.core.flapping import SETTLES_AFTER
 from monitor.core.model import (
-    NETWORK,
+    HOST,
     Alert,
     Change,
     Event,
@@ -197,7 +197,7 @@ class Life:
         for key in KEYS:
             if self.has_long_failed(key.name, key.provider):
                 told = {subject for subject, _, rule in self.world.alerts if rule == "silent"}
-                assert told & {f"key:{key.name}", f"provider:{key.provider}", "network"}
+                assert told & {f"key:{key.name}", f"provider:{key.provider}", "host"}
 
     def is_quiet(self, key: str) -> bool:
         """No reading for the time of the rule, less what a clock set by seconds has cost."""
@@ -236,7 +236,7 @@ def check_beliefs(life: Life) -> None:
 
 def concerns(subject: Subject, key: WatchedKey) -> bool:
     """Whether an alert about silence of *subject* may speak for *key*."""
-    return subject in (NETWORK, Subject(key.provider)) or subject.key == key.name
+    return subject in (HOST, Subject(key.provider)) or subject.key == key.name
 
 
 def untimed(alerts: Mapping[tuple[str, str, str], Alert]) -> dict[tuple[str, str, str], Alert]:

@@ -47,15 +47,14 @@ class Silent(RuleParameters):
 
     def _keeps_failing(self, view: KeyView) -> bool:
         """Failed for ``after``, more than once, and lately: a failure from before a restart is
-        no news of the present.
+        no news of the present.  Being left out counts: other keys failed often enough for it.
         """
         state = view.state
-        return (
-            state.failing_since is not None
-            and state.failures >= FAILED_POLLS
-            and view.now - state.failing_since >= self.after
-            and _in_this_watch(state.last_poll_at, view)
-        )
+        if state.failing_since is None or view.now - state.failing_since < self.after:
+            return False
+        if state.is_left_out:
+            return _in_this_watch(state.failing_since, view)
+        return state.failures >= FAILED_POLLS and _in_this_watch(state.last_poll_at, view)
 
     def _is_unpolled(self, view: KeyView) -> bool:
         """Nobody asked, for longer than it should take: a poller that hangs, a long Retry-After."""

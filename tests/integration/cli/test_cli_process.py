@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import signal
@@ -10,7 +11,7 @@ import socket
 import subprocess
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from support import recorded
@@ -234,3 +235,23 @@ def test_a_second_daemon_on_the_same_store_is_refused(
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=30)
     assert first.returncode == 0
+
+
+def test_another_program_gets_its_answer_to_each_line_before_it_writes_the_next(
+    tmp_path: Path,
+) -> None:
+    arguments = ("replay", "--samples", "-", "--emit", "both", "--format", "jsonl")
+    with start(tmp_path, *arguments, stdin=subprocess.PIPE) as process:
+        write, read = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        for hour in range(30):
+            write.write(f"{3600 * hour},studio,balance,{1000 - hour}\n")
+            write.flush()
+            assert json.loads(read.readline())["time"] == 3600 * hour
+        write.write(f"{30 * 3600},studio,balance,0\n")
+        write.flush()
+        told = [json.loads(read.readline()) for _ in range(2)]
+        assert told[0]["rule"] == "exhausted"
+        assert told[1]["balance"] == 0
+        write.close()
+        assert process.wait(30) == 0
+        assert read.read() == ""

@@ -24,6 +24,7 @@ ENVIRON = {
     "USEAPI_TOKEN": "user:1-a",
     "ANNA_PASSWORD": "correct horse",
     "DEEPGRAM_API_KEY": "sk-5",
+    "DEEPSEEK_API_KEY": "sk-6",
     "HEARTBEAT_URL": "https://ping.example.com/0123",
     "SLACK_URL": f"slack://{'T' * 9}/{'B' * 9}/{'c' * 24}/#ops",
     "MAIL_URL": "mailtos://user:password@mail.example.com?to=ops@example.com",
@@ -55,6 +56,7 @@ def test_the_example_loads_without_a_warning() -> None:
         "json",
         "simulated",
         "deepgram",
+        "deepseek",
     }
 
 

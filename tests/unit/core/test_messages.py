@@ -23,7 +23,7 @@ from monitor.core.messages import (
 )
 from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
 from monitor.core.rules import Rules
-from monitor.core.stories import VOICES
+from monitor.core.stories import HOST_RULES, VOICES
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 STUDIO = Subject("kie", "", "studio")
@@ -372,7 +372,7 @@ def test_good_news_asks_for_nothing() -> None:
 
 
 def test_every_rule_has_a_voice() -> None:
-    assert set(VOICES) == set(Rules.model_fields)
+    assert set(VOICES) == {*Rules.model_fields, *HOST_RULES}
 
 
 def test_a_late_message_says_how_late_and_why() -> None:

@@ -141,6 +141,27 @@ OK, BREACH, UNKNOWN = State.OK, State.BREACH, State.UNKNOWN
             id="failures from before a restart are no news of the present",
         ),
         pytest.param(
+            state(success=20, failing=15, reason=TIMEOUT),
+            600,
+            60,
+            BREACH,
+            id="left out for after, because others got no answer, is silence",
+        ),
+        pytest.param(
+            state(success=30, failing=14.9, reason=TIMEOUT),
+            600,
+            60,
+            UNKNOWN,
+            id="left out for less says nothing yet",
+        ),
+        pytest.param(
+            state(success=1000, failing=995, reason=TIMEOUT),
+            2,
+            5,
+            UNKNOWN,
+            id="left out before a restart is no news of the present",
+        ),
+        pytest.param(
             state(success=1000, polled=1, failing=995, failures=3, reason=TIMEOUT),
             2,
             5,

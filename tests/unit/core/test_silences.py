@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.bench import watched
 
-from monitor.core.model import NETWORK, Silence, Subject
+from monitor.core.model import HOST, Silence, Subject
 from monitor.core.routing import is_silenced
 from monitor.world import concern_of
 
@@ -48,8 +48,8 @@ CASES: dict[str, tuple[dict[str, str], Subject, list[Any], bool]] = {
         True,
     ),
     "not an outage by the account of some": ({"accounts": "main"}, Subject("kie"), [A, C], False),
-    "the network by all providers": ({"providers": "*"}, NETWORK, [A, RELAY], True),
-    "not the network by one provider": ({"providers": "kie"}, NETWORK, [A, RELAY], False),
+    "the network by all providers": ({"providers": "*"}, HOST, [A, RELAY], True),
+    "not the network by one provider": ({"providers": "kie"}, HOST, [A, RELAY], False),
     "only if all patterns match": ({"keys": "a", "rules": "silent"}, A.subject, [A], False),
 }
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from monitor.core.model import NETWORK, Alert, Facts, Reason, Severity, Subject
+from monitor.core.model import HOST, Alert, Facts, Reason, Severity, Subject
 from monitor.core.rules import Rules
 from monitor.delivery.alertmanager import alert_name, firing, labels_of, over, words
 
@@ -62,7 +62,7 @@ def test_every_rule_has_a_name_that_prometheus_would_give() -> None:
             id="of a provider's outage only the provider is there",
         ),
         pytest.param(
-            NETWORK,
+            HOST,
             "",
             {"alertname": "CreditLowBalance"},
             {"key", "account", "meter", "provider"},

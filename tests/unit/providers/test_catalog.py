@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from monitor.config.document import parse
 from monitor.config.problems import Findings
 from monitor.config.secrets import FromEnvironment
+from monitor.core.model import Reason
 from monitor.providers import REGISTRY, catalog
-from monitor.providers.base import KeySettings
+from monitor.providers.base import KeySettings, PollError
 from monitor.providers.catalogued import CatalogKey
+from monitor.providers.exchange import Answer
 
 FILE = Path(catalog.__file__).with_name("catalog.yaml")
 KEY = "catalog-test-key-0123456789"
@@ -204,3 +206,19 @@ def test_a_provider_is_left_out_where_a_needed_setting_is_not_in_the_environment
         "account_sid": "TWILIO_ACCOUNT_SID"
     }
     assert catalog.settings_in("kie", {}) == {}
+
+
+TWO = b"""{"balance_infos": [
+    {"currency": "CNY", "total_balance": "0.00"}, {"currency": "USD", "total_balance": "7.50"}
+]}"""
+
+
+def test_only_the_amounts_that_are_named_are_read() -> None:
+    one: Any = key_of("deepseek", only=["USD"]).build()
+    assert [meter.meter for meter in one.judge(Answer(200, {}, TWO))] == ["USD"]
+
+    other: Any = key_of("deepseek", only=["EUR"]).build()
+    with pytest.raises(PollError) as caught:
+        other.judge(Answer(200, {}, TWO))
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert caught.value.detail == "no amount is called EUR; there is CNY, USD"
