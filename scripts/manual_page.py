@@ -6,28 +6,21 @@ import re
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
+from textwrap import wrap
 
 import click
 
 from monitor import __version__
 from monitor.cli import program
 from monitor.cli.app import COMMANDS, DEBUG_VARIABLE
-from monitor.cli.exits import Exit
 
-PAGE = Path(__file__).resolve().parent.parent / "man" / "credit-monitor.1"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "man" / "credit-monitor.1"
+COMMAND_LINE = ROOT / "docs" / "command-line.md"
 NAME = "credit-monitor"
 
-EXITS = {
-    Exit.OK: "All went well.",
-    Exit.FAILED: "The command worked; what it tried, or asked for, did not.",
-    Exit.USAGE: "The command line is wrong.",
-    Exit.UNAVAILABLE: "The address of the web page is taken.",
-    Exit.SOFTWARE: "A bug in credit-monitor; --debug shows where.",
-    Exit.STORE: "The store, or the output, cannot be read or written.",
-    Exit.CONFIG: "The configuration is wrong.",
-    Exit.INTERRUPTED: "Ctrl-C.",
-}
-"""What each exit code means; those of ``check`` stand in its own section."""
+LINE = 70
+"""Characters of a line before some of them are escaped."""
 
 ENVIRONMENT = {
     "CREDIT_MONITOR_CONFIG": "The configuration file, unless --config names one.",
@@ -62,12 +55,12 @@ def _lines() -> Iterator[str]:
     yield r"[\fIOPTIONS\fR] \fICOMMAND\fR [\fIARGUMENTS\fR]"
     yield ".SH DESCRIPTION"
     yield from _help(program.help)
-    yield from _options(program, click.Context(program, info_name=NAME))
+    yield from _options(program, click.Context(program, **program.context_settings))
     yield from _examples(program.epilog)
     yield ".SH COMMANDS"
     for name, command in _commands():
         yield from _section(name, command)
-    yield from _list("EXIT STATUS", {str(int(code)): EXITS[code] for code in Exit})
+    yield from _list("EXIT STATUS", _exit_codes())
     yield from _list("ENVIRONMENT", ENVIRONMENT)
     yield from _list("FILES", FILES)
     yield ".SH SEE ALSO"
@@ -98,13 +91,13 @@ def _section(name: str, command: click.Command) -> Iterator[str]:
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     """Those of the command's own; what all commands take is told at the top."""
-    everywhere = {"config", "debug", "help"} if command is not program else set()
+    everywhere = {"--config", "--debug", "--help"} if command is not program else set()
     for param in command.get_params(context):
         record = param.get_help_record(context)
-        if isinstance(param, click.Option) and record and param.name not in everywhere:
+        if isinstance(param, click.Option) and record and not everywhere & {*param.opts}:
             yield ".TP"
             yield _bold_options(record[0])
-            yield _text(record[1])
+            yield from _flowing(record[1])
 
 
 def _help(text: str | None) -> Iterator[str]:
@@ -115,7 +108,7 @@ def _help(text: str | None) -> Iterator[str]:
         if paragraph.startswith("\b"):
             yield from _as_typed(paragraph.removeprefix("\b\n"))
         else:
-            yield _text(" ".join(paragraph.split()))
+            yield from _flowing(paragraph)
 
 
 def _examples(epilog: str | None) -> Iterator[str]:
@@ -135,7 +128,14 @@ def _list(heading: str, entries: dict[str, str]) -> Iterator[str]:
     for term, meaning in entries.items():
         yield ".TP"
         yield f".B {_text(term)}"
-        yield _text(meaning)
+        yield from _flowing(meaning)
+
+
+def _exit_codes() -> dict[str, str]:
+    """Code and meaning, from docs/command-line.md; those of ``check`` stand with it."""
+    page = COMMAND_LINE.read_text("utf-8").partition("### Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \|.*\| (.+) \|$", page, re.MULTILINE)
+    return {code: meaning[0].upper() + meaning[1:].replace("`", "") for code, meaning in rows}
 
 
 def _bold_options(declaration: str) -> str:
@@ -143,9 +143,21 @@ def _bold_options(declaration: str) -> str:
     return re.sub(r"(?<![\w-])(-[\w-]+)", lambda m: rf"\fB{_text(m[1])}\fR", declaration)
 
 
+def _flowing(text: str) -> Iterator[str]:
+    """A paragraph, in lines that a difference between versions shows one by one."""
+    lines = wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+    yield from (_text(line) for line in lines)
+
+
 def _text(text: str) -> str:
     """*text* as it is: no escape, no typographic hyphen or quote, no request at its beginning."""
-    for sign, escaped in (("\\", r"\e"), ("-", r"\-"), ("'", r"\(aq"), ("`", r"\`"), ("^", r"\(ha")):
+    for sign, escaped in (
+        ("\\", r"\e"),
+        ("-", r"\-"),
+        ("'", r"\(aq"),
+        ("`", r"\`"),
+        ("^", r"\(ha"),
+    ):
         text = text.replace(sign, escaped)
     text = text.replace("~", r"\(ti")
     return f"\\&{text}" if text.startswith(".") else text
