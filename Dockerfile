@@ -2,12 +2,14 @@
 # credit-monitor as an image: unprivileged, one volume (/data), one port (9750).
 #
 #   docker build -t credit-monitor .
-#   docker run -d --name credit-monitor --read-only --cap-drop ALL -p 127.0.0.1:9750:9750 \
+#   docker run -d --name credit-monitor --read-only --tmpfs /tmp --cap-drop ALL \
+#     --security-opt no-new-privileges --stop-timeout 20 -p 127.0.0.1:9750:9750 \
 #     -v credit-monitor:/data -v ./config.yaml:/etc/credit-monitor/config.yaml:ro \
 #     --env-file ./secrets.env credit-monitor
 #
 # Inside a container the default listener, 127.0.0.1:9750, is not reachable through a published port:
 # the configuration says `web: {listen: "0.0.0.0:9750"}`, and what may reach it is decided by -p.
+# With Prometheus, Alertmanager and Grafana: deploy/compose; in Kubernetes: deploy/kubernetes.
 
 ARG PYTHON=3.13
 
@@ -20,9 +22,10 @@ COPY requirements.txt ./
 RUN /opt/credit-monitor/bin/pip install --require-hashes --only-binary :all: -r requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY monitor ./monitor
+# Without pip, and with the byte code that a read-only system cannot write; -s keeps the paths short.
 RUN /opt/credit-monitor/bin/pip install --no-deps . \
-    && /opt/credit-monitor/bin/python -m compileall -q /opt/credit-monitor/lib \
-    && /opt/credit-monitor/bin/pip uninstall --yes --quiet pip
+    && /opt/credit-monitor/bin/pip uninstall --yes --quiet pip \
+    && /opt/credit-monitor/bin/python -m compileall -q /opt/credit-monitor/lib
 
 FROM python:${PYTHON}-slim-bookworm
 ARG VERSION=0.1.0
@@ -40,17 +43,16 @@ COPY --from=build /opt/credit-monitor /opt/credit-monitor
 ENV PATH=/opt/credit-monitor/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    STATE_DIRECTORY=/data \
-    HEALTH_URL=http://127.0.0.1:9750/healthz
+    STATE_DIRECTORY=/data
 USER 9750:9750
 WORKDIR /data
 VOLUME /data
 EXPOSE 9750
-# With another `web.listen`, set HEALTH_URL; with `web: null`, run with --no-healthcheck.  The proxy
-# of the environment is not asked for loopback.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(os.environ['HEALTH_URL'], timeout=4)"]
+# Asks /healthz at `web.listen`; with `web: off`, run with --no-healthcheck.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s \
+    CMD ["credit-monitor", "status", "--ping"]
 # SIGTERM drains for up to 10 s, the time that `docker stop` gives: use --stop-timeout 20.
+# SIGHUP (docker kill --signal HUP) reads the configuration again.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["credit-monitor"]
 CMD ["run"]

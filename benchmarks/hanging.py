@@ -21,7 +21,7 @@ from typing import Any
 
 import monitor.breaker
 from benchmarks._process import percentile
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.core.model import Change, MeterReading, Observation, Reading
 from monitor.core.rules import Silent
@@ -29,6 +29,7 @@ from monitor.limits import Limit
 from monitor.pipeline import Pipeline
 from monitor.poller import Poller, PollJob
 from monitor.store.base import Changes, Snapshot
+from monitor.teller import TellingPolicy
 from monitor.timers import GRID
 from monitor.world import WatchedKey, restore
 

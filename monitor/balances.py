@@ -39,6 +39,15 @@ class Balances:
             self._speakers[slot] = watched.name
         return True
 
+    def forget_speakers(self) -> None:
+        """Let go of keys that no longer speak for an account: others take over at once."""
+        keys = self._world.keys
+        self._speakers = {
+            slot: name
+            for slot, name in self._speakers.items()
+            if name in keys and keys[name].watched.balance_subject.id == slot[0]
+        }
+
     def enter(
         self,
         watched: WatchedKey,

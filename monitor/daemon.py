@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from monitor import __version__
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
 from monitor.config.models import CorruptStore, Settings, Web
-from monitor.core.messages import Lateness, Message, compose, recall
-from monitor.core.model import Alert, Event, Notification, NotificationState, Observation
+from monitor.core.model import Observation
 from monitor.core.renewals import Renewal
 from monitor.core.wording import count, span
-from monitor.delivery.address import alertmanager_address, heartbeat_address
-from monitor.delivery.context import OutboxContext, OutboxPolicy
+from monitor.delivery.address import heartbeat_address
 from monitor.delivery.heartbeat import Heartbeat, Progress
-from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.senders import make_sender
-from monitor.illustrations import read_charts, sketches
+from monitor.dispatch import Dispatch, Surroundings, channels_of, policy_of, routes_of
 from monitor.limits import Limit
 from monitor.memory import Collector
 from monitor.metrics import Metrics
@@ -41,10 +34,10 @@ from monitor.recorder import Recorder
 from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_or_replace, open_store
-from monitor.store.base import Changes, Snapshot, Store, StoreError
+from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
-from monitor.world import World, restore
+from monitor.world import World, adopt, restore
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +49,16 @@ REPORT_EVERY = timedelta(seconds=1)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
 
-CHART_SECONDS = 5.0
-"""Real seconds that a message waits for what its charts show."""
-
 SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
+
+
+FIXED = ("store", "web", "http")
+"""What of the settings a running daemon cannot change."""
+
+
+class ReloadError(Exception):
+    """A configuration that holds, and that a running daemon cannot go over to; in words."""
 
 
 class Daemon:
@@ -75,7 +73,8 @@ class Daemon:
         self._stack = AsyncExitStack()
         self._last_sweep = (clock.now(), clock.monotonic())
         self._judged_at = clock.monotonic()
-        self._mirrors: list[AlertmanagerMirror] = []
+        self._collector = Collector()
+        self._heartbeat: Heartbeat | None = None
         self.world: World
         self.web: WebServer | None = None
 
@@ -97,85 +96,59 @@ class Daemon:
 
     async def _start(self) -> None:
         settings, now = self.settings, self.clock.now()
-        channels = _channels(settings)
+        channels = self._channels = channels_of(settings)
         store, corrupt = _opened(settings)
+        self._store = store
         self._stack.callback(store.close)
         snapshot = store.load()
         self.world = restore(self.plan.watched, snapshot)
         self._http = HttpClient(ca_file=settings.http.ca_file)
         self._on_stop("connections", self._http.aclose)
         self._start_recording(store)
+        self._announcer = Announcer(self.world, routes_of(channels), policy_of(settings), snapshot)
         self._start_delivery(channels, snapshot)
-        announcer = self._announcer = Announcer(
-            self.world,
-            [c for c in channels if not c.alertmanager],
-            _telling(settings),
-            snapshot,
-        )
-        self._pipeline = Pipeline(self.world, announcer, now)
+        self._pipeline = Pipeline(self.world, self._announcer, now)
         self._recorder.add(self._pipeline.start(now))
         if corrupt is not None:
             log.error("the store was corrupt: it is now %s, and a new one is begun", corrupt)
             self._recorder.add(self._pipeline.store.replaced(str(corrupt), now))
-        providers = sorted({key.provider for key in self.plan.watched})
-        self.metrics.preset(providers, [c.name for c in channels])
-        self.metrics.config_reload(True, datetime.now(UTC))
-        self._reporter = self._make_reporter(store, channels)
+        self._in_use(datetime.now(UTC))
+        self._reporter = self._make_reporter()
         await self._start_web(store)
-        self._start_mirrors(channels, snapshot)
+        self._dispatch.start_mirrors(snapshot)
         self._renewer = self._make_renewer()
-        collector = Collector()
-        collector.tidy_up()
+        self._collector.tidy_up()
         await self._start_polling()
-        collector.set_aside(again_after=self._first_round())
-        self._stack.callback(collector.release)
+        self._collector.set_aside(again_after=self._first_round())
+        self._stack.callback(self._collector.release)
         self._start_heartbeat()
-        told = ", ".join(c.name for c in channels)
-        log.info("watching %d keys, telling %s", len(self.plan.jobs), told)
+        self._on_stop("heartbeat", self._stop_heartbeat)
+        self._log_what_is_watched()
 
     def _start_recording(self, store: Store) -> None:
         self._recorder = Recorder(
-            store, released=self._released, failed=self.metrics.store_error, clock=self.clock
+            store, released=self._release, failed=self.metrics.store_error, clock=self.clock
         )
         self._recorder.start()
         self._on_stop("recorder", lambda: self._recorder.stop(3.0))
 
     def _start_delivery(self, channels: Sequence[ChannelSettings], snapshot: Snapshot) -> None:
-        timeout = self.settings.notify.timeout
-        senders = {
-            c.name: make_sender(
-                c.messages_to, name=c.name, timeout=timeout.total_seconds(), words=c.words
-            )
-            for c in channels
-            if not c.alertmanager
-        }
-        context = OutboxContext(
-            compose=partial(_compose, timezone=self.settings.notify.zone),
-            hand_over=self._hand_over,
-            recall=partial(_recall, timezone=self.settings.notify.zone),
-            settle=self._settle,
-            record=self._recorder.add,
-            listener=self.metrics,
-            policy=OutboxPolicy(
-                timeout=timeout,
-                group_wait=self.settings.notify.group_wait,
-                give_up_after=self.settings.notify.give_up_after,
-                fallback_after=self.settings.notify.fallback_after,
-                fallbacks={c.name: c.fallback for c in channels if c.fallback},
-                limits={c.name: c.limit for c in channels if c.limit},
-            ),
+        around = Surroundings(
+            world=self.world,
+            announcer=self._announcer,
+            recorder=self._recorder,
+            http=self._http,
+            metrics=self.metrics,
             clock=self.clock,
             rng=self._rng,
-            illustrate=self._illustrate if self.settings.notify.charts else None,
+            page=self._page,
         )
-        mirrors = [c.name for c in channels if c.alertmanager]
-        self._outbox = Outbox(senders, context, elsewhere=mirrors)
-        self._outbox.accept(snapshot.notifications, snapshot.events)
-        self._outbox.start()
-        self.metrics.watch_outbox(self._undelivered)
-        self._on_stop("delivery", lambda: self._outbox.stop(2.5))
+        self._dispatch = Dispatch(self.settings, around)
+        self._dispatch.start(self._dispatch.prepare(self.settings, channels), snapshot)
+        self.metrics.watch_outbox(self._dispatch.undelivered)
+        self._on_stop("delivery", self._dispatch.stop)
 
-    def _make_reporter(self, store: Store, channels: Sequence[ChannelSettings]) -> Reporter | None:
+    def _make_reporter(self) -> Reporter | None:
         wanted = self.settings.notify.report
         if wanted is None:
             return None
@@ -185,9 +158,9 @@ class Daemon:
                 at=wanted.send_time,
                 zone=self.settings.notify.zone,
                 watched=self.plan.watched,
-                recipients=[c for c in channels if self.settings.sends_report(c)],
+                recipients=[c for c in self._channels if self.settings.sends_report(c)],
             ),
-            store=store,
+            store=self._store,
             enqueue=self._announcer.enqueue_message,
             record=self._recorder.add,
         )
@@ -205,34 +178,11 @@ class Daemon:
         self._on_stop("renewals", renewer.stop)
         return renewer
 
-    def _start_mirrors(self, channels: Sequence[ChannelSettings], snapshot: Snapshot) -> None:
-        for channel in channels:
-            if not channel.alertmanager:
-                continue
-            context = MirrorContext(
-                current=partial(self._open_alerts, channel),
-                http=self._http,
-                listener=self.metrics,
-                clock=self.clock,
-                timeout=self.settings.notify.timeout.total_seconds(),
-                rng=self._rng,
-                enqueue=self._announcer.enqueue_message,
-                record=self._recorder.add,
-                page=self._page(),
-            )
-            addresses = [alertmanager_address(u.get_secret_value()) for u in channel.alertmanager]
-            troubles = [n for n in snapshot.notifications if n.channel == channel.name]
-            mirror = AlertmanagerMirror(channel.name, addresses, context)
-            mirror.inherit(troubles)
-            mirror.start()
-            self._mirrors.append(mirror)
-            self._on_stop(f"channel {channel.name}", partial(mirror.stop, 2.5))
-
     def _start_heartbeat(self) -> None:
         wanted = self.settings.heartbeat
         if wanted is None:
             return
-        heartbeat = Heartbeat(
+        self._heartbeat = Heartbeat(
             heartbeat_address(wanted.url.get_secret_value()),
             wanted.every,
             http=self._http,
@@ -240,8 +190,12 @@ class Daemon:
             listener=self.metrics,
             clock=self.clock,
         )
-        heartbeat.start()
-        self._on_stop("heartbeat", heartbeat.stop)
+        self._heartbeat.start()
+
+    async def _stop_heartbeat(self) -> None:
+        if self._heartbeat is not None:
+            await self._heartbeat.stop()
+            self._heartbeat = None
 
     async def _start_web(self, store: Store) -> None:
         if self.settings.web is None:
@@ -282,7 +236,7 @@ class Daemon:
         speed = self.clock.speed
         timers.every("sweep", self._sweep_every(), self._sweep)
         timers.every("learn", LEARN_EVERY * speed, self._learn)
-        timers.every("adopt", ADOPT_EVERY * speed, self._adopt)
+        timers.every("adopt", ADOPT_EVERY * speed, self._dispatch.adopt)
         timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.every("report", REPORT_EVERY * speed, self._report)
         timers.start()
@@ -311,6 +265,76 @@ class Daemon:
 
         self._stack.push_async_callback(step)
 
+    # -- reload -----------------------------------------------------------------------------
+
+    async def reload(self, plan: Plan) -> None:
+        """Go on with *plan*: what stays in it is not disturbed.
+
+        Everything new is built first.  Raises :class:`ReloadError`, with nothing changed, where
+        *plan* asks for something that only a start can bring.
+        """
+        _refuse_what_needs_a_start(self.settings, plan.settings)
+        channels = channels_of(plan.settings)
+        try:
+            line = self._dispatch.prepare(plan.settings, channels)
+        except ValueError as error:
+            raise ReloadError(str(error)) from None
+        snapshot = await self._recorded_of_new_keys(plan)
+        # No await from here on until all has changed: no poll ends in between.
+        now, heartbeat = self.clock.now(), self.settings.heartbeat
+        self.plan, self.settings, self._channels = plan, plan.settings, channels
+        changed = adopt(self.world, plan.watched, snapshot, now)
+        self._announcer.reconfigure(routes_of(channels), policy_of(plan.settings))
+        self._dispatch.apply(line)
+        self._recorder.add(self._pipeline.reconfigure(changed, now))
+        self._poller.replace_jobs(plan.jobs)
+        self._renewer.replace(plan.renewing)
+        self._reporter = self._make_reporter()
+        if heartbeat != self.settings.heartbeat:
+            await self._stop_heartbeat()
+            self._start_heartbeat()
+        await self._dispatch.retire()
+        self._in_use(datetime.now(UTC))
+        self._collector.set_aside(again_after=self._first_round())
+        self._log_what_is_watched()
+
+    def refused(self, problems: Sequence[str]) -> None:
+        """A new configuration has *problems* (free of secrets); the one in use goes on."""
+        now = datetime.now(UTC)
+        log.error("the new configuration is refused, the one in use goes on")
+        for problem in problems:
+            log.error("%s", problem)
+        self.metrics.config_reload(False, now)
+        in_use = replace(self._configuration, refused_at=now, problems=tuple(problems))
+        self._record_configuration(in_use)
+
+    def _in_use(self, now: datetime) -> None:
+        """The configuration that was read last is in use."""
+        providers = {key.provider for key in self.plan.watched}
+        self.metrics.show(providers, {channel.name for channel in self._channels})
+        self.metrics.config_reload(True, now)
+        self._record_configuration(StoredConfiguration(read_at=now))
+
+    def _record_configuration(self, configuration: StoredConfiguration) -> None:
+        self._configuration = configuration
+        self._recorder.add(Changes(configurations=[configuration]))
+
+    async def _recorded_of_new_keys(self, plan: Plan) -> Snapshot:
+        """What the store knows of keys that come, or come back; empty if there are none."""
+        known = {(k.watched.name, k.watched.provider) for k in self.world.keys.values()}
+        if all((key.name, key.provider) in known for key in plan.watched):
+            return Snapshot()
+        await self._recorder.settled()
+        try:
+            return await self._recorder.call(lambda store: store.load())
+        except StoreError as error:
+            log.warning("new keys begin without what is recorded of them: %s", error)
+            return Snapshot()
+
+    def _log_what_is_watched(self) -> None:
+        told = ", ".join(channel.name for channel in self._channels)
+        log.info("watching %s, telling %s", count(len(self.plan.jobs), "key"), told)
+
     # -- flow -------------------------------------------------------------------------------
 
     def _observe(self, observation: Observation) -> None:
@@ -329,38 +353,8 @@ class Daemon:
         await self._recorder.settled()
         return not self._recorder.error
 
-    def _released(self, changes: Changes) -> None:
-        """Changes are recorded: hand new notifications to delivery.
-
-        What the outbox itself had to record (attempts) is not handed back to it.
-        """
-        if changes.notifications and not changes.attempts:
-            self._outbox.accept(changes.notifications, changes.events)
-        if changes.alerts:
-            for mirror in self._mirrors:
-                mirror.changed()
-
-    def _hand_over(self, notification: Notification, to: str, note: str) -> Notification:
-        return self._announcer.hand_over(notification, to, note)
-
-    async def _illustrate(self, message: Message, events: Sequence[Event]) -> Message:
-        """*message* with charts; without, when the store does not give them soon."""
-        wanted = sketches(events, self.world)
-        if not wanted:
-            return message
-        now, zone = self.clock.now(), self.settings.notify.zone
-        try:
-            async with asyncio.timeout(CHART_SECONDS):
-                charts = await self._recorder.call(lambda s: read_charts(s, wanted, now, zone))
-        except (StoreError, TimeoutError) as error:
-            log.warning("a message goes without its chart: %s", type(error).__name__)
-            return message
-        return replace(message, charts=charts)
-
-    async def _settle(self, notification_ids: Iterable[int]) -> None:
-        for notification_id in notification_ids:
-            self._announcer.close_group(notification_id)
-        await self._recorder.settled()
+    def _release(self, changes: Changes) -> None:
+        self._dispatch.released(changes)
 
     async def _sweep(self) -> None:
         now, steady = self.clock.now(), self.clock.monotonic()
@@ -375,21 +369,6 @@ class Daemon:
         behind = timedelta(seconds=self._recorder.behind())
         self._recorder.add(self._pipeline.store.sweep(self._recorder.error, behind, now))
         self._judged_at = self.clock.monotonic()
-
-    async def _adopt(self) -> None:
-        """Take up notifications that another process revived (``notify retry``)."""
-        newest = self._announcer.last_notification_id
-        held = self._outbox.held()
-        await self._recorder.settled()
-        try:
-            found, events = await self._recorder.call(_pending_with_events)
-        except StoreError:
-            return  # counted and retried by the recorder
-        # What was waiting here before may just have been delivered, and what is newer than that is
-        # on its way here: neither must be sent a second time.
-        held |= self._outbox.held()
-        revived = [n for n in found if n.id <= newest and n.id not in held]
-        self._outbox.accept(revived, events)
 
     async def _learn(self) -> None:
         """Take over the silences and acknowledgements that other processes have written."""
@@ -422,10 +401,6 @@ class Daemon:
     async def _finish(self) -> None:
         self._recorder.add(self._pipeline.finish())
 
-    def _open_alerts(self, channel: ChannelSettings) -> list[Alert]:
-        alerts = self.world.alerts.values()
-        return [alert for alert in alerts if self._announcer.wanted(channel, alert)]
-
     def _page(self) -> str:
         """Where others reach the page; empty where nobody outside this host does."""
         if self.web is None or self.settings.web is None:
@@ -433,18 +408,16 @@ class Daemon:
         host = self.settings.web.host
         return "" if is_loopback(host) or host in ("0.0.0.0", "::") else self.web.url  # noqa: S104 - compared, not bound
 
-    def _undelivered(self) -> dict[str, tuple[int, float]]:
-        return self._outbox.pending() | {m.name: m.pending() for m in self._mirrors}
-
     def summary(self) -> str:
         """How things stand, in a line: keys, open alerts, what is not delivered yet."""
         keys = self.world.keys.values()
         unread = sum(live.state.reason is not None for live in keys)
         failing = f" ({unread} without a reading)" if unread else ""
-        waiting = sum(number for number, _ in self._undelivered().values())
+        refused = ", new configuration refused" if self._configuration.refused_at else ""
+        waiting = sum(number for number, _ in self._dispatch.undelivered().values())
         return (
             f"{count(len(keys), 'key')}{failing}, {count(len(self.world.alerts), 'open alert')},"
-            f" {count(waiting, 'notification')} undelivered"
+            f" {count(waiting, 'notification')} undelivered{refused}"
         )
 
     def progress(self) -> Progress:
@@ -458,7 +431,7 @@ class Daemon:
             evaluation_behind=max(0.0, late),
             store_behind=self._recorder.behind(),
             store_error=self._recorder.error,
-            channels_behind=self._outbox.lag() | {m.name: m.lag() for m in self._mirrors},
+            channels_behind=self._dispatch.lag(),
             longest_send=self.settings.notify.timeout.total_seconds(),
         )
 
@@ -472,25 +445,11 @@ class Daemon:
         return found
 
 
-def _pending_with_events(store: Store) -> tuple[list[Notification], list[Event]]:
-    found = store.notifications(states=[NotificationState.PENDING], limit=1000)
-    return found, store.events_by_id([i for n in found for i in n.event_ids])
-
-
-def _compose(
-    events: Sequence[Event],
-    now: datetime,
-    late: Lateness | None,
-    notes: Sequence[str],
-    held: bool,  # noqa: FBT001 - as above
-    *,
-    timezone: tzinfo,
-) -> Message:
-    return compose(events, now=now, late=late, timezone=timezone, notes=notes, held=held)
-
-
-def _recall(text: str, now: datetime, late: Lateness | None, *, timezone: tzinfo) -> Message:
-    return recall(text, now, late, timezone)
+def _refuse_what_needs_a_start(old: Settings, new: Settings) -> None:
+    changed = [name for name in FIXED if getattr(old, name) != getattr(new, name)]
+    if changed:
+        verb = "is" if len(changed) == 1 else "are"
+        raise ReloadError(f"{' and '.join(changed)} {verb} taken up by a restart only")
 
 
 def _opened(settings: Settings) -> tuple[Store, Path | None]:
@@ -508,22 +467,3 @@ def _entry(web: Web) -> Entry:
         users={name: password.get_secret_value() for name, password in web.users.items()},
         certificate=Certificate(web.tls.certificate, web.tls.key) if web.tls else None,
     )
-
-
-def _telling(settings: Settings) -> TellingPolicy:
-    notify = settings.notify
-    return TellingPolicy(
-        group_wait=notify.group_wait,
-        tell_resolved=notify.resolved,
-        repeat=notify.repeat.by_severity,
-        escalate_after=notify.escalate.after if notify.escalate else None,
-        escalate_to=notify.escalate.to if notify.escalate else "",
-    )
-
-
-def _channels(settings: Settings) -> Sequence[ChannelSettings]:
-    """The configured channels; without any, alerts are at least printed."""
-    if settings.channels:
-        return settings.channels
-    log.warning("no channel is configured: alerts are only printed here and shown on the page")
-    return (ChannelSettings.model_validate({"name": "console", "url": "console:"}),)

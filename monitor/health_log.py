@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from monitor.core.model import Failure, KeyState, Reason
+from monitor.core.model import Failure, KeyState, Reason, Unasked
 from monitor.core.reachability import SITES_OF_A_LOSS, UNREACHABLE
 from monitor.core.wording import span
 from monitor.world import LiveKey, World
@@ -34,11 +34,11 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 class _Change:
     """A key's health changed: *failure* is None for one that answers again."""
 
-    live: LiveKey
+    key: str
+    provider: str
     at: datetime
     since: datetime
-    failures: int
-    failure: Failure | None = None
+    failure: Failure | Unasked | None
 
     @property
     def is_loss(self) -> bool:
@@ -47,10 +47,10 @@ class _Change:
 
     def tell(self, level: int) -> None:
         """The line about this one key."""
-        fields = {"key": self.live.watched.name, "provider": _origin(self.live)}
+        fields = {"key": self.key, "provider": self.provider}
         if self.failure is None:
-            polls = "poll" if self.failures == 1 else "polls"
-            log.log(level, "answers again, after %d failed %s", self.failures, polls, extra=fields)
+            lasted = span(max(self.at - self.since, timedelta(0)))
+            log.log(level, "answers again, after %s", lasted, extra=fields)
         else:
             reason = {"reason": self.failure.reason.value}
             log.log(level, "no reading: %s", self.failure.detail, extra=fields | reason)
@@ -60,24 +60,35 @@ class HealthLog:
     """Collects what changes between two sweeps, and tells it."""
 
     def __init__(self, world: World) -> None:
-        sites: dict[str, list[LiveKey]] = {}
-        for live in world.keys.values():
-            sites.setdefault(_origin(live), []).append(live)
-        self._groups = {
-            origin: _Group(members, {"provider": origin}) for origin, members in sites.items()
-        }
-        self._all = _Group(list(world.keys.values()), {"providers": len(sites)})
+        self._world = world
+        self._groups: dict[str, _Group] = {}
+        self._all = _Group()
+        self.regroup()
 
-    def failed(self, live: LiveKey, was: KeyState, failure: Failure) -> None:
+    def regroup(self) -> None:
+        """Take up the keys that are watched now."""
+        sites: dict[str, dict[str, LiveKey]] = {}
+        for name, live in self._world.keys.items():
+            sites.setdefault(_origin(live), {})[name] = live
+        self._groups = {origin: self._groups.get(origin, _Group()) for origin in sites}
+        for origin, members in sites.items():
+            self._groups[origin].regroup(members, {"provider": origin})
+        self._all.regroup(self._world.keys, {"providers": len(sites)})
+
+    def failed(self, live: LiveKey, was: KeyState, failure: Failure | Unasked) -> None:
         """*live* fails, or for another reason than it did."""
-        since = was.failing_since or failure.at
-        change = _Change(live, failure.at, since, was.failures + 1, failure)
-        self._groups[_origin(live)].pending.append(change)
+        self._note(live, failure.at, was, failure)
 
     def answered(self, live: LiveKey, was: KeyState, at: datetime) -> None:
         """*live* gives a reading again."""
-        change = _Change(live, at, was.failing_since or at, was.failures)
-        self._groups[_origin(live)].pending.append(change)
+        self._note(live, at, was, None)
+
+    def _note(
+        self, live: LiveKey, at: datetime, was: KeyState, failure: Failure | Unasked | None
+    ) -> None:
+        origin = _origin(live)
+        change = _Change(live.watched.name, origin, at, was.failing_since or at, failure)
+        self._groups[origin].pending.append(change)
 
     def tell(self, now: datetime) -> None:
         """Tell what has changed since the last time."""
@@ -103,7 +114,7 @@ class HealthLog:
     def _tell_all(self, now: datetime) -> None:
         for group in self._groups.values():
             self._all.pending += group.pending
-            self._all.alone |= group.alone - {c.live.watched.name for c in group.recent}
+            self._all.alone |= group.alone - {c.key for c in group.recent}
             group.forget()
         self._all.look(now)
         self._all.tell(now)
@@ -114,15 +125,20 @@ class HealthLog:
 class _Group:
     """Keys that fail together, and what the log has said of them."""
 
-    def __init__(self, members: Sequence[LiveKey], fields: dict[str, object]) -> None:
+    def __init__(self) -> None:
         self.pending: list[_Change] = []
         self.recent: list[_Change] = []
         self.alone: set[str] = set()
         """Keys that fail and of which the log has said so one by one."""
+        self._members: Mapping[str, LiveKey] = {}
+        self._fields: dict[str, object] = {}
+        self._concerned: set[str] | None = None
+        self._since = self._changed_at = _EVER
+
+    def regroup(self, members: Mapping[str, LiveKey], fields: dict[str, object]) -> None:
+        """Go on with other *members*."""
         self._members = members
         self._fields = {**fields, "keys": len(members)}
-        self._concerned: dict[str, LiveKey] | None = None
-        self._since = self._changed_at = _EVER
 
     @property
     def is_gathered(self) -> bool:
@@ -139,7 +155,7 @@ class _Group:
         """Tell what is pending, one by one or together; see whether it is over."""
         pending, self.pending = self.pending, []
         if self._concerned is None:
-            if len({c.live.watched.name for c in self.recent}) <= FEW:
+            if len({c.key for c in self.recent}) <= FEW:
                 self._tell_alone(pending)
                 return
             self._begin(pending, now)
@@ -156,13 +172,13 @@ class _Group:
         for change in changes:
             change.tell(logging.WARNING)
             if change.failure is None:
-                self.alone.discard(change.live.watched.name)
+                self.alone.discard(change.key)
             else:
-                self.alone.add(change.live.watched.name)
+                self.alone.add(change.key)
 
     def _begin(self, pending: Sequence[_Change], now: datetime) -> None:
-        known = [k for k in self._members if _fails(k) and k.watched.name not in self.alone]
-        self._concerned = {k.watched.name: k for k in [*known, *(c.live for c in self.recent)]}
+        untold = {n for n, k in self._members.items() if _fails(k) and n not in self.alone}
+        self._concerned = untold | {change.key for change in self.recent}
         self._since = min(c.since for c in self.recent)
         self._changed_at = now
         failing = self._failing()
@@ -177,9 +193,9 @@ class _Group:
         )
 
     def _go_on(self, pending: Sequence[_Change], now: datetime) -> None:
-        concerned = self._concerned or {}
+        concerned = self._concerned or set()
         for change in pending:
-            concerned[change.live.watched.name] = change.live
+            concerned.add(change.key)
             self._since = min(self._since, change.since)
         if pending:
             self._changed_at = now
@@ -199,7 +215,8 @@ class _Group:
         self.forget()
 
     def _failing(self) -> list[LiveKey]:
-        return [live for live in (self._concerned or {}).values() if _fails(live)]
+        names = self._concerned or ()
+        return [live for name, live in self._members.items() if name in names and _fails(live)]
 
 
 def _origin(live: LiveKey) -> str:

@@ -106,6 +106,17 @@ class Gate(Generic[T]):
         self._running -= 1
         self._start()
 
+    def adjust(self, *, rate: float, concurrency: int) -> None:
+        """Go on with other limits; what runs already is not touched."""
+        self._rate = RateLimit(rate)
+        self._concurrency = concurrency
+        self._disarm()
+        self._start()
+
+    def withdraw(self, item: T) -> None:
+        """Let *item*, which waits, not start."""
+        self._waiting.remove(item)
+
     def close(self) -> None:
         """Forget what waits; nothing is launched any more."""
         self._waiting.clear()

@@ -56,13 +56,24 @@ def set_up(
     """
     target = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(target)
-    hidden = tuple(sorted({s for s in secrets if s}, key=len, reverse=True))
+    hidden = _longest_first(secrets)
     journal = _is_journal(target, os.environ if environ is None else environ)
     handler.setFormatter(_formatter(form, hidden, journal=journal))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(PACKAGE).setLevel(level.upper())
     logging.getLogger(f"{PACKAGE}.access").setLevel(OFF)
     logging.captureWarnings(capture=True)
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Take these *secrets* out too, from now on: a configuration was read again."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _SafeFormatter):
+            handler.formatter.hide(secrets)
+
+
+def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({s for s in secrets if s}, key=len, reverse=True))
 
 
 def set_up_access(target: Path | None, form: Format) -> None:
@@ -156,6 +167,10 @@ class _SafeFormatter(logging.Formatter):
     def __init__(self, hidden: tuple[str, ...]) -> None:
         super().__init__()
         self._hidden = hidden
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take these out as well."""
+        self._hidden = _longest_first((*self._hidden, *secrets))
 
     def message(self, record: logging.LogRecord) -> str:
         """The record's sentence."""

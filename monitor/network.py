@@ -29,6 +29,11 @@ class NetworkWatch:
         self._since: datetime | None = None
         self._looked = False
 
+    def regroup(self, sites: Mapping[str, Sequence[LiveKey]]) -> None:
+        """Take up the keys that are watched now."""
+        self._sites = sites
+        self._looked = False
+
     @property
     def can_tell(self) -> bool:
         """Whether there are providers enough to tell this loss from the outage of one."""

@@ -27,10 +27,16 @@ class ProviderWatch:
         self._world = world
         self._members: dict[str, list[LiveKey]] = {}
         self._recovered_at: dict[str, datetime] = {}
-        for live in world.keys.values():
+        self._network = NetworkWatch(world, {})
+        self.regroup()
+
+    def regroup(self) -> None:
+        """Take up the keys that are watched now."""
+        self._members = {}
+        for live in self._world.keys.values():
             self._members.setdefault(_subject(live).id, []).append(live)
         sites = {_subject(members[0]).provider: members for members in self._members.values()}
-        self._network = NetworkWatch(world, sites)
+        self._network.regroup(sites)
 
     def slots(self) -> Iterator[tuple[str, str]]:
         """(subject id, rule) of the alerts this watch may keep open."""

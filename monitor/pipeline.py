@@ -7,6 +7,7 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -74,13 +75,45 @@ class Pipeline:
         """The first unit of work: end the alerts of what is no longer configured."""
         changes = Changes()
         self._announcer.clock_set(now, changes)
-        watched = self._watched_slots()
-        for alert in list(self.world.alerts.values()):
-            if (alert.subject.id, alert.rule) not in watched:
-                self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
+        self._end_unwatched(now, changes)
         for live in self.world.keys.values():
+            self._enter_manual(live, changes)
             self._save_key(live, changes, now)
         return changes
+
+    def reconfigure(self, changed: Sequence[LiveKey], now: datetime) -> Changes:
+        """Go on with the keys and rules that the world holds now; see :func:`~.world.adopt`.
+
+        What *changed* is judged again on its last reading, while that may count as current, and
+        else on the next one: until then its alerts stay as they are.
+        """
+        changes = Changes()
+        self._providers.regroup()
+        self._health.regroup()
+        self._balances.forget_speakers()
+        self._end_unwatched(now, changes)
+        for live in changed:
+            self._judge_again(live, now, changes)
+        for live in self.world.keys.values():
+            if live.saved_at is None or _manual(live) != live.watched.manual:
+                self._enter_manual(live, changes)
+                self._save_key(live, changes, now)
+        return changes
+
+    def _enter_manual(self, live: LiveKey, changes: Changes) -> None:
+        """Take over the balance that the configuration has, or had and has no more.
+
+        It is a sample of its own time, so a history of what was entered comes about.
+        """
+        old = [n for n, m in live.meters.items() if m.reading.kind is Kind.MANUAL]
+        for name in old:
+            del live.meters[name]
+            changes.forgotten.append((live.watched.name, name))
+        if live.watched.manual is not None:
+            reading, at = live.watched.manual
+            run = _sample(live.watched.name, reading, at, at)
+            live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
+            changes.samples.append(run)
 
     def observe(self, observation: Observation) -> Changes:
         """Everything that follows from one poll; unknown keys (just removed) are ignored."""
@@ -108,7 +141,7 @@ class Pipeline:
             if rule is not None and self._may_be_silent(live, rule, now):
                 self._judge_silence(live, rule, now, changes)
             if live.troubles:
-                self._meters.sweep(live, self._watching_since, now, changes)
+                self._meters.sweep(live, self._watched_since(live), now, changes)
         return changes
 
     def renewal(self, renewal: Renewal) -> Changes:
@@ -161,7 +194,7 @@ class Pipeline:
         answered_before = was.reason is None and was.last_success_at is not None
         live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
         live.outage = None
-        if was.failures:
+        if was.reason is not None:
             self._health.answered(live, was, reading.at)
         changed = not answered_before
         for meter in reading.meters:
@@ -259,6 +292,22 @@ class Pipeline:
             meter.run = _sample(live.watched.name, reading, at, at)
         changes.samples.append(meter.run)
 
+    def _judge_again(self, live: LiveKey, now: datetime, changes: Changes) -> None:
+        """Other rules apply to *live* than at its last reading."""
+        for name, meter in live.meters.items():
+            judged, meter.judged_at = meter.judged_at, None
+            current = live.state.reason is None and live.is_fresh(meter, now)
+            if judged is None or not current or name in live.troubles:
+                continue
+            ledger = self.world.ledger(live.watched, name)
+            if meter.reading.kind is not Kind.BALANCE:
+                self._balances.judge_expiry(live.watched, meter.reading, now, changes)
+            elif ledger is not None:
+                self._balances.judge(
+                    live.watched, meter.reading, now, changes, ledger=ledger, movement=None
+                )
+            meter.judged_at = now
+
     # -- health -----------------------------------------------------------------------------
 
     def _observe_failure(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
@@ -294,6 +343,7 @@ class Pipeline:
         That is no poll, so neither times nor numbers of polls move; what failed before still does.
         """
         if live.state.reason is None:
+            self._health.failed(live, live.state, unasked)
             live.state = replace(
                 live.state,
                 failing_since=unasked.at,
@@ -333,7 +383,7 @@ class Pipeline:
     def _may_be_silent(self, live: LiveKey, rule: Silent, now: datetime) -> bool:
         """A cheap first look, so that a sweep over many healthy keys costs next to nothing."""
         state = live.state
-        since = state.failing_since or state.last_success_at or self._watching_since
+        since = state.failing_since or state.last_success_at or self._watched_since(live)
         if state.refused_since is not None and live.watched.rules.rejected is not None:
             return False
         return now - since >= rule.after
@@ -359,7 +409,7 @@ class Pipeline:
         return KeyView(
             state=live.state,
             now=now,
-            watching_since=self._watching_since,
+            watching_since=self._watched_since(live),
             interval_seconds=live.watched.interval.total_seconds(),
             firing=alert.severity if alert else None,
             refusal_is_told=live.watched.rules.rejected is not None,
@@ -367,16 +417,28 @@ class Pipeline:
             unit=meter.reading.unit if meter else "",
         )
 
+    def _watched_since(self, live: LiveKey) -> datetime:
+        """Since when *live* is watched without a break."""
+        return max(self._watching_since, live.since or self._watching_since)
+
     # -- shared ------------------------------------------------------------------------------
 
-    def _watched_slots(self) -> set[tuple[str, str]]:
-        """(subject id, rule) of everything that the configuration asks to judge."""
+    def _end_unwatched(self, now: datetime, changes: Changes) -> None:
+        """End the alerts of what is no longer configured; nobody is told."""
+        alerts = [*self.world.alerts.values()]
+        watched = self._watched_slots({alert.subject.id for alert in alerts})
+        for alert in alerts:
+            if (alert.subject.id, alert.rule) not in watched:
+                self._announcer.apply(close(alert, alert.facts, Why.UNWATCHED, now), changes)
+
+    def _watched_slots(self, subject_ids: Collection[str]) -> set[tuple[str, str]]:
+        """(subject id, rule) of what the configuration asks to judge about these subjects."""
         slots = {*self._providers.slots(), (HOST.id, FAILING.rule)}
-        for live in self.world.keys.values():
-            watched = live.watched
-            rules = [name for name, rule in watched.rules if rule is not None]
-            for subject in (watched.subject, watched.balance_subject):
-                slots.update((subject.id, rule) for rule in rules)
+        for live in self.world.keys.values() if subject_ids else ():
+            for subject in (live.watched.subject, live.watched.balance_subject):
+                if subject.id in subject_ids:
+                    rules = live.watched.rules
+                    slots.update((subject.id, name) for name, rule in rules if rule is not None)
         return slots
 
     def _save_key(self, live: LiveKey, changes: Changes, now: datetime) -> None:
@@ -392,6 +454,12 @@ class Pipeline:
                 troubles=tuple(live.troubles.values()),
             )
         )
+
+
+def _manual(live: LiveKey) -> tuple[MeterReading, datetime] | None:
+    """The balance entered by hand that *live* shows."""
+    found = (m for m in live.meters.values() if m.reading.kind is Kind.MANUAL)
+    return next(((meter.reading, meter.at) for meter in found), None)
 
 
 def _key_slot(live: LiveKey, rule: RuleParameters) -> Slot:

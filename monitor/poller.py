@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,7 +39,8 @@ CANCEL_GRACE = 1.0
 class PollJob:
     """One key to poll; ``interval`` in the clock's time, ``timeout`` of a whole poll in real time.
 
-    ``provider_name`` is the label under which the poll is counted.
+    ``provider_name`` is the label under which the poll is counted; ``fingerprint`` differs where
+    what is asked, or with which credential, differs.
     """
 
     name: str
@@ -47,6 +48,14 @@ class PollJob:
     provider: Provider
     interval: timedelta
     timeout: timedelta
+    fingerprint: bytes = b""
+
+    def polls_like(self, other: PollJob) -> bool:
+        """Whether both ask the same at the same pace."""
+        return (self.provider_name, self.fingerprint) == (
+            other.provider_name,
+            other.fingerprint,
+        ) and (self.interval, self.timeout) == (other.interval, other.timeout)
 
 
 class PollListener(Protocol):
@@ -90,6 +99,7 @@ class _Key:
     failures: int = 0
     mute: bool = False
     left_out: bool = False
+    task: asyncio.Task[None] | None = None
 
 
 class Poller:
@@ -121,6 +131,7 @@ class Poller:
         self._random = random
         self._schedule: Schedule[_Key] = Schedule()
         self._groups: dict[str, _Group] = {}
+        self._keys: dict[str, _Key] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: DueTimer | None = None
         self._open = False
@@ -135,8 +146,7 @@ class Poller:
 
     def poll_soon(self, name: str) -> None:
         """Poll the key *name* at once and not at its next time, unless its poll runs already."""
-        keys = (key for group in self._groups.values() for key in group.keys)
-        key = next((each for each in keys if each.job.name == name), None)
+        key = self._keys.get(name)
         if key is None or key.busy or self._timer is None:
             return
         now = self._clock.monotonic()
@@ -165,22 +175,50 @@ class Poller:
         if not self._jobs:
             return
         self._make_groups()
+        self._enter(self._jobs)
+        self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
+
+    def replace_jobs(self, jobs: Iterable[PollJob]) -> None:
+        """Poll *jobs* from now on, within the limits as they are now.
+
+        A key that is polled as before keeps its times, its backoff and its poll in flight; one
+        that is polled otherwise begins anew, and what an old poll still brings is not observed.
+        """
+        self._jobs = tuple(jobs)
+        wanted = {job.name: job for job in self._jobs}
+        for name, key in [*self._keys.items()]:
+            if name not in wanted or not key.job.polls_like(wanted[name]):
+                self._drop(self._keys.pop(name))
+        self._make_groups()
+        self._enter([job for job in self._jobs if job.name not in self._keys])
+        if self._timer is not None:
+            self._timer.hasten(self._schedule.next_due())
+
+    def _enter(self, jobs: Sequence[PollJob]) -> None:
+        """Schedule the first polls of *jobs*, spread out from now on."""
         speed = self._clock.speed
         first = spread(
-            [(job.provider.limit_group, job.interval.total_seconds()) for job in self._jobs],
+            [(job.provider.limit_group, job.interval.total_seconds()) for job in jobs],
             {name: group.rate / speed for name, group in self._groups.items()},
             spacing=START_SPACING * speed,
             within=FIRST_WITHIN * speed,
             random=self._random,
         )
         now = self._clock.monotonic()
-        for job, phase in zip(self._jobs, first, strict=True):
+        for job, phase in zip(jobs, first, strict=True):
             group = self._groups[job.provider.limit_group]
-            key = _Key(job, group)
+            key = self._keys[job.name] = _Key(job, group)
             interval = job.interval.total_seconds()
             key.slot = self._schedule.add(key, first=now + phase, interval=interval)
             group.keys.append(key)
-        self._timer = self._timers.when_due("poll", self._schedule.next_due, self._tick)
+
+    def _drop(self, key: _Key) -> None:
+        self._schedule.remove(key.slot)
+        key.group.keys.remove(key)
+        if key.task is not None:
+            key.task.cancel()
+        elif key.busy:
+            key.group.gate.withdraw(key)
 
     async def stop(self, grace: float) -> None:
         """Start no poll any more, give those in flight *grace* real seconds, then cancel them.
@@ -202,6 +240,7 @@ class Poller:
             await asyncio.wait(self._tasks, timeout=CANCEL_GRACE)
 
     def _make_groups(self) -> None:
+        """One group for all keys that share limits; those there are go on with new limits."""
         members: dict[str, list[PollJob]] = {}
         for job in self._jobs:
             members.setdefault(job.provider.limit_group, []).append(job)
@@ -209,10 +248,17 @@ class Poller:
         for name, jobs in members.items():
             limit = self._limits(name, jobs[0].provider_name)
             rate = limit.rate_for(sum(speed / job.interval.total_seconds() for job in jobs))
+            group = self._groups.get(name)
+            if group is not None:
+                group.rate = rate
+                group.gate.adjust(rate=rate, concurrency=limit.concurrency)
+                continue
             gate = Gate(
                 rate=rate, concurrency=limit.concurrency, launch=self._launch, admit=self._admit
             )
             self._groups[name] = _Group(name, gate, Breaker(now, speed=speed), rate)
+        for name in self._groups.keys() - members.keys():
+            del self._groups[name]
 
     def _tick(self, until: float) -> None:
         """Send every key that is due at *until* to its gate; count what was missed."""
@@ -251,7 +297,7 @@ class Poller:
         self._under_way += 1
         if self._moved is None:
             self._moved = self._clock.monotonic()
-        task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
+        task = key.task = asyncio.create_task(self._run(key), name=f"poll {key.job.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -263,8 +309,13 @@ class Poller:
             observation = await self._poll(key.job)
             if self._open:
                 self._finish(key, observation, began)
+        except asyncio.CancelledError:
+            if self._under_way == 1:
+                self._moved = None  # the key was dropped; nothing is stuck
+            raise
         finally:
             key.busy = False
+            key.task = None
             self._under_way -= 1
             key.group.gate.release()
 

@@ -8,7 +8,7 @@ raise :class:`~monitor.store.base.StoreError` when the store does not answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -32,7 +32,13 @@ from monitor.core.model import (
 from monitor.core.projection import Outlook, Projection, outlook
 from monitor.pipeline import SAVE_EVERY
 from monitor.silencing import Silencing
-from monitor.store.base import Store, StoredForecast, StoredKey, StoredLedger
+from monitor.store.base import (
+    Store,
+    StoredConfiguration,
+    StoredForecast,
+    StoredKey,
+    StoredLedger,
+)
 from monitor.world import STALE_AFTER_INTERVALS, WatchedKey, present_forecasts
 
 STATE_OK = "ok"
@@ -106,7 +112,8 @@ class Overview:
     ``polling`` tells whether a key was polled lately: False means that no daemon seems to run.
     ``pending`` and ``dead`` count notifications that are not delivered yet, and never will be;
     ``acks`` are those of the open alerts, ``silences`` those that hold now, ``silenced`` by the
-    id of an open alert the id of the silence that keeps it quiet.
+    id of an open alert the id of the silence that keeps it quiet; ``configuration`` is what the
+    daemon read, as far as that is recorded.
     """
 
     at: datetime
@@ -119,6 +126,7 @@ class Overview:
     silenced: Mapping[int, int]
     pending: int
     dead: int
+    configuration: StoredConfiguration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +179,8 @@ def overview(store: Store, now: datetime, watched: Sequence[WatchedKey] | None =
     )
     if watched is None:
         watched = [_assumed(key) for key in present.keys]
-    return assemble(present, store.count_notifications(), now, watched)
+    found = assemble(present, store.count_notifications(), now, watched)
+    return replace(found, configuration=store.configuration())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,13 +310,22 @@ def _key(
                 known.ledgers.get((subject_id, reading.meter)),
                 read_at=at,
                 trouble=trouble,
-                fresh=at is not None and trouble is None and is_current(at, now, watched.interval),
+                fresh=_is_fresh(reading, at, now, watched) and trouble is None,
                 ahead=known.outlook((subject_id, reading.meter), reading.balance, at),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
             for reading, at, trouble in (_read_or_not(stored) if stored else ())
         ),
     )
+
+
+def _is_fresh(
+    reading: MeterReading, at: datetime | None, now: datetime, watched: WatchedKey
+) -> bool:
+    """Whether it may be shown as current, which what was entered by hand never is."""
+    if at is None or reading.kind is Kind.MANUAL:
+        return False
+    return is_current(at, now, watched.interval)
 
 
 def _read_or_not(

@@ -213,6 +213,7 @@ def coalesce(batch: Sequence[Changes]) -> Changes:
         "notifications": lambda n: n.id,
         "attempts": lambda a: (a.notification_id, a.number),
         "reports": lambda r: (r.kind, r.period_start),
+        "configurations": lambda _: None,
         "renewals": lambda r: (r.key, r.meter),
         "suppressed": lambda s: (s.event_id, s.channel, s.reason),
     }

@@ -72,6 +72,10 @@ class Renewer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def replace(self, providers: Mapping[str, Renewing]) -> None:
+        """Renew what these renew from now on; what is under way goes on."""
+        self._providers = providers
+
     async def stop(self) -> None:
         """Give up what is under way; it stays written down as begun."""
         for task in self._tasks:

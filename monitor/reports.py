@@ -11,7 +11,7 @@ from monitor.core.digest import digest
 from monitor.core.digest_values import Digest, KnownMeter, Records
 from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message
-from monitor.core.model import HOST, Subject
+from monitor.core.model import HOST, Kind, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
 from monitor.core.routing import Filters
 from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
@@ -51,7 +51,7 @@ def make(
     """The digest about the *watched* keys and the deliveries of *channels*, as of *now*."""
     names = {key.name for key in watched}
     subjects = {s.id for key in watched for s in _subjects(key)}
-    without_balance = {k.name for k in material.keys if k.state.last_success_at and not k.meters}
+    without_balance = {k.name for k in material.keys if k.state.last_success_at and not _reads(k)}
     records = material.records
     return digest(
         material.period,
@@ -69,6 +69,11 @@ def make(
     )
 
 
+def _reads(key: StoredKey) -> bool:
+    """Whether a balance of *key* is read."""
+    return any(reading.kind is Kind.BALANCE for reading, _ in key.meters)
+
+
 def _subjects(key: WatchedKey) -> Iterable[Subject]:
     """What alerts that concern *key* are about."""
     return key.subject, key.balance_subject, Subject(key.origin or key.provider), HOST
@@ -84,6 +89,8 @@ def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMete
         if known is None or known.provider != key.provider:
             continue
         for reading, at in known.meters:
+            if reading.kind is not Kind.BALANCE:
+                continue
             slot = (key.balance_subject.id, reading.meter)
             other = found.get(slot)
             newest = other is None or other.read_at is None or at > other.read_at

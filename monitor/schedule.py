@@ -151,6 +151,10 @@ class Schedule(Generic[K]):
         slot.due = due
         self._enter(slot)
 
+    def remove(self, slot: Slot[K]) -> None:
+        """Poll the key of *slot* no more."""
+        slot.due = math.inf  # its entry in the heap is a leftover now
+
     def back_to_phase(self, slot: Slot[K], now: float) -> None:
         """After a backoff, poll the key of *slot* at its regular times again.
 

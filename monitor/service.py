@@ -10,7 +10,8 @@ import signal
 from collections.abc import Callable
 
 from monitor.clock import Clock
-from monitor.daemon import Daemon
+from monitor.config import ConfigError
+from monitor.daemon import Daemon, ReloadError
 from monitor.delivery.heartbeat import Progress, stalls
 from monitor.plan import Plan
 from monitor.systemd import Manager
@@ -24,28 +25,55 @@ PULSES_PER_WATCHDOG = 3
 """Signs of life within the time in which the manager wants one."""
 
 
-def run(plan: Plan) -> None:
-    """Run until SIGTERM or SIGINT; raises what kept it from starting (store, port, channel)."""
+def run(plan: Plan, read_again: Callable[[], Plan]) -> None:
+    """Run until SIGTERM or SIGINT; raises what kept it from starting (store, port, channel).
+
+    On SIGHUP it goes on with what *read_again* gives, which may raise :class:`ConfigError`.
+    """
     manager = Manager.of(os.environ)
     if manager.watchdog is not None:
         # The watchdog ends a process that is stuck with SIGABRT: the journal then shows where.
         faulthandler.enable()
-    asyncio.run(_serve(plan, manager))
+    asyncio.run(_serve(plan, read_again, manager))
 
 
-async def _serve(plan: Plan, manager: Manager) -> None:
-    stop = asyncio.Event()
+async def _serve(plan: Plan, read_again: Callable[[], Plan], manager: Manager) -> None:
+    stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
+        loop.add_signal_handler(number, event.set)
     async with Daemon(plan, clock=Clock()) as daemon:
         herald = Herald(manager, daemon.progress, daemon.summary)
         manager.ready(daemon.summary())
         herald.start()
+        reloads = asyncio.create_task(_reload_on(hangup, daemon, read_again, manager))
         await stop.wait()
         log.info("stopping")
         manager.stopping()
+        reloads.cancel()
+        await asyncio.gather(reloads, return_exceptions=True)
         await herald.stop()
+
+
+async def _reload_on(
+    hangup: asyncio.Event, daemon: Daemon, read_again: Callable[[], Plan], manager: Manager
+) -> None:
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        manager.reloading()
+        log.info("reading the configuration again")
+        try:
+            # In a thread: ten thousand keys take seconds to check, and polls go on meanwhile.
+            await daemon.reload(await asyncio.to_thread(read_again))
+        except ConfigError as error:
+            daemon.refused([str(problem) for problem in error.problems])
+        except ReloadError as error:
+            daemon.refused([str(error)])
+        except Exception as error:  # boundary: whatever is wrong with the new, the old one goes on
+            log.exception("the configuration cannot be taken up: internal error")
+            daemon.refused([f"internal error {type(error).__name__}"])
+        manager.ready(daemon.summary())
 
 
 class Herald:

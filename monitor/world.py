@@ -39,6 +39,7 @@ class WatchedKey:
     """What the pipeline needs to know of a configured key.
 
     ``origin`` names what fails together: the provider, or the site where one provider reads many.
+    ``manual`` is a balance that was entered by hand, and when it was.
     """
 
     name: str
@@ -49,6 +50,7 @@ class WatchedKey:
     interval: timedelta
     rules: Rules = Rules()  # noqa: RUF009 - frozen, so one shared default is safe
     top_up_url: str = ""
+    manual: tuple[MeterReading, datetime] | None = None
 
     @property
     def subject(self) -> Subject:
@@ -78,6 +80,7 @@ class LiveKey:
     """One watched key: what was configured, its health and its meters.
 
     ``troubles`` are those meters that fail although the key works; some were never read.
+    ``since`` is when it came to the others; None: it is watched since the start.
     """
 
     watched: WatchedKey
@@ -86,6 +89,7 @@ class LiveKey:
     troubles: dict[str, MeterTrouble] = field(default_factory=dict)
     outage: Outage | None = None
     saved_at: datetime | None = None
+    since: datetime | None = None
 
     def is_fresh(self, meter: LiveMeter, now: datetime) -> bool:
         """Whether a meter's balance may still be shown as current."""
@@ -121,6 +125,32 @@ class World:
         return (k for k in self.keys.values() if k.watched.balance_subject.id == subject.id)
 
 
+def adopt(
+    world: World, watched: Sequence[WatchedKey], snapshot: Snapshot, now: datetime
+) -> list[LiveKey]:
+    """Watch these keys from *now* on; those that are watched already keep all that is known.
+
+    Others are taken up as *snapshot* has them, as a start would.  Returns those to which other
+    rules, or those of another account, apply now.
+    """
+    kept = {k.name: world.keys[k.name] for k in watched if _goes_on(world.keys.get(k.name), k)}
+    added = restore((k for k in watched if k.name not in kept), snapshot).keys
+    world.keys = {k.name: kept.get(k.name) or added[k.name] for k in watched}
+    for live in added.values():
+        live.since = now
+    changed = []
+    for key in watched:
+        live = world.keys[key.name]
+        if (live.watched.rules, live.watched.account) != (key.rules, key.account):
+            changed.append(live)
+        live.watched = key
+    return changed
+
+
+def _goes_on(live: LiveKey | None, watched: WatchedKey) -> bool:
+    return live is not None and live.watched.provider == watched.provider
+
+
 def watched_key(key: KeySettings) -> WatchedKey:
     """What the pipeline needs to know of the configured *key*."""
     return WatchedKey(
@@ -132,6 +162,7 @@ def watched_key(key: KeySettings) -> WatchedKey:
         interval=key.interval,
         rules=key.rules,
         top_up_url=key.top_up_url,
+        manual=key.manual,
     )
 
 

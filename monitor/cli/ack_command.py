@@ -46,7 +46,7 @@ def command(alert_ids: tuple[int, ...], reason: str, by: str, output_format: str
         return
     for number in done:
         alert = found[number]
-        click.echo(f"Alert {number} is acknowledged: {alert.rule} of {alert.subject.label}.")
+        click.echo(f"Alert {number} is acknowledged: {alert.rule} of {alert.label}.")
 
 
 def _why_not(store: Store, alert_ids: list[int]) -> list[str]:

@@ -72,7 +72,7 @@ def table(records: tuple[AlertRecord, ...], now: datetime) -> output.Table:
             str(alert.id),
             "resolved" if alert.resolved_at else "open",
             str(alert.worst),
-            alert.subject.label,
+            alert.label,
             alert.rule,
             output.time(alert.opened_at),
             wording.span((alert.resolved_at or now) - alert.opened_at),

@@ -35,6 +35,7 @@ COMMANDS = {
     "providers": "List the providers and the settings each takes.",
     "kling": "List, add and log in again to the Kling accounts of a useapi.net token.",
     "config": "Check, show and start a configuration.",
+    "export": "Print Prometheus rules and a Grafana dashboard that fit.",
     "demo": "Show everything at once without an account.",
 }
 """Every command with its line in the help, so that the help imports none of them."""

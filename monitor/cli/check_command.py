@@ -16,7 +16,7 @@ import click
 from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CheckExit, CommandError, Exit
-from monitor.cli.judging import Finding, Ledgers, has_shares, judge, worst, worst_first
+from monitor.cli.judging import Finding, Ledgers, by_hand, has_shares, judge, worst, worst_first
 from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
@@ -27,7 +27,7 @@ from monitor.limits import Gate, Limit
 from monitor.providers.base import KeySettings, PollError, Provider
 from monitor.providers.certificates import CertificatesError
 from monitor.providers.http import HttpClient
-from monitor.world import watched_key
+from monitor.world import WatchedKey, watched_key
 
 EPILOG = """\b
 Examples:
@@ -68,10 +68,17 @@ def command(keys: tuple[str, ...], require: Decimal | None, output_format: str) 
     findings = [
         finding
         for key in chosen
-        for finding in judge(watched_key(key), polls[key.name], ledgers, require)
+        for finding in _findings(watched_key(key), polls[key.name], ledgers, require)
     ]
     _PRINTERS[output_format](findings)
     raise click.exceptions.Exit(worst(findings))
+
+
+def _findings(
+    key: WatchedKey, poll: Reading | Failure, ledgers: Ledgers, require: Decimal | None
+) -> Sequence[Finding]:
+    """What the poll says, and beside it what was entered by hand."""
+    return [*judge(key, poll, ledgers, require), *by_hand(key, poll.at)]
 
 
 def _chosen(keys: Sequence[KeySettings], wanted: Sequence[str]) -> Sequence[KeySettings]:

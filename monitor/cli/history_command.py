@@ -19,6 +19,7 @@ from monitor.cli.options import DurationType, format_option
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.core.model import Outage, Sample
+from monitor.providers.by_hand import MANUAL_METER
 from monitor.queries import KeyHistory, MeterHistory
 from monitor.store.base import Store
 
@@ -132,7 +133,8 @@ def _balance_rows(meter: MeterHistory) -> Iterator[_Row]:
         balance = "no cap" if point.balance is None else f"{point.balance:,f}"
         change = _change(before, point.balance)
         span = (output.time(point.at), output.time(point.until))
-        yield point.at, (*span, meter.meter, balance, change, meter.unit, ""), ""
+        note = "entered by hand" if meter.meter == MANUAL_METER else ""
+        yield point.at, (*span, meter.meter, balance, change, meter.unit, note), ""
         before = point.balance
 
 

@@ -122,6 +122,27 @@ def judge(
     return [*read, *failed]
 
 
+def by_hand(key: WatchedKey, now: datetime) -> Sequence[Finding]:
+    """The balance that was entered by hand, as a finding that is never bad: nobody has read it."""
+    if key.manual is None:
+        return []
+    reading, at = key.manual
+    return [
+        Finding(
+            key=key.name,
+            provider=key.provider,
+            account=key.account,
+            meter=reading.meter,
+            state=STATE_OK,
+            kind=reading.kind,
+            balance=reading.balance,
+            unit=reading.unit,
+            verdict=CheckExit.OK,
+            because=f"entered by hand, {wording.ago(at, now)}; not judged",
+        )
+    ]
+
+
 def _failed(
     key: WatchedKey, failure: Failure | MeterFailure, at: datetime, meter: str = ""
 ) -> Finding:

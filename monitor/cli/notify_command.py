@@ -138,7 +138,7 @@ def _outbox_table(records: Sequence[NotificationRecord], now: datetime) -> outpu
 def _told(record: NotificationRecord) -> str:
     if record.notification.body:
         return decode(record.notification.body).title
-    return "; ".join(f"{e.subject.label} {e.rule} {e.change}" for e in record.events)
+    return "; ".join(f"{e.label} {e.rule} {e.change}" for e in record.events)
 
 
 _TONES = {

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor import log
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.secrets import secrets_of
-from monitor.cli.sources import Need, load_all
-from monitor.config import Settings
+from monitor.cli.sources import Need, config_path, load_all
+from monitor.config import Settings, from_environment, load
 from monitor.providers.certificates import CertificatesError
 from monitor.store.base import StoreCorruptError, StoreError
+
+if TYPE_CHECKING:
+    from monitor.plan import Plan
 
 LOG = logging.getLogger(__name__)
 
@@ -25,8 +31,9 @@ Examples:
   credit-monitor run -c /etc/credit-monitor/config.yaml --log-level debug
   credit-monitor run --log-format json 2>> /var/log/credit-monitor.log
 
-Stops on SIGTERM or Ctrl-C within ten seconds and loses nothing. Messages go to standard error,
-under systemd with their priorities.
+Stops on SIGTERM or Ctrl-C within ten seconds and loses nothing. On SIGHUP it reads the
+configuration again; one with a mistake is refused, and the one in use goes on. Messages go to
+standard error, under systemd with their priorities.
 """
 
 
@@ -63,7 +70,7 @@ def command(log_level: str, log_format: str, access_log: Path | None) -> None:
     plan = Plan.of(settings)
     del settings  # 10,000 keys hold 20 MB of settings; nothing else refers to them
     try:
-        service.run(plan)
+        service.run(plan, partial(_read_again, config_path()))
     except CertificatesError as error:
         raise CommandError(f"{error}.", code=Exit.CONFIG) from None
     except StoreCorruptError as error:
@@ -82,6 +89,17 @@ def _settings(level: log.Level, form: log.Format) -> Settings:
     for warning in loaded.warnings:
         logging.getLogger("monitor.config").warning("%s", warning)
     return loaded.settings
+
+
+def _read_again(path: Path | None) -> Plan:
+    """What the configuration asks for now; raises ``ConfigError`` with all problems."""
+    from monitor.plan import Plan  # noqa: PLC0415 - loaded since the daemon runs
+
+    loaded = from_environment(os.environ) if path is None else load(path, os.environ)
+    for warning in loaded.warnings:
+        LOG.warning("%s", warning)
+    log.hide(secrets_of(loaded.settings))
+    return Plan.of(loaded.settings)
 
 
 def _tell_channels(settings: Settings, problem: str) -> None:

@@ -12,6 +12,7 @@ import click
 from monitor import queries
 from monitor.cli import output
 from monitor.cli.options import format_option
+from monitor.cli.ping import ping
 from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
@@ -29,18 +30,23 @@ Examples:
   credit-monitor status --watch
   credit-monitor status --format json | jq '.keys[] | {name, state}'
 
-Reads only what the daemon has recorded and works whether it runs or not; nothing is polled.
+With --ping it asks the daemon's /healthz and ends with 0 if it lives, else with 1. Otherwise it
+reads only what the daemon has recorded and works whether it runs or not; nothing is polled.
 """
 
 
 @click.command(epilog=EPILOG)
+@click.option("--ping", "only_ping", is_flag=True, help="Only ask whether the daemon lives.")
 @click.option("--watch", is_flag=True, help="Keep showing it, refreshed every 2 seconds.")
 @format_option("table", "json")
-def command(watch: bool, output_format: str) -> None:  # noqa: FBT001 - click passes by name
+def command(only_ping: bool, watch: bool, output_format: str) -> None:  # noqa: FBT001 - click passes by name
     """Show balances, states, open alerts, silences and undelivered messages as recorded."""
     if watch and (output_format == "json" or not sys.stdout.isatty()):
         raise click.UsageError("--watch needs a terminal and --format table.")
     settings = settings_to_read()
+    if only_ping:
+        click.echo(ping(settings))
+        return
     keys = [watched_key(key) for key in settings.keys]
     with reading_store(settings) as store:
         if watch:
@@ -64,7 +70,7 @@ def _watch(store: Store, keys: Sequence[WatchedKey]) -> None:
 
 def blocks(overview: Overview) -> Sequence[output.Block]:
     """What is printed: whether a daemon polls, keys, open alerts, silences, the outbox."""
-    parts: list[output.Block] = [_headline(overview)]
+    parts: list[output.Block] = [_headline(overview), *_refusal(overview)]
     if overview.keys:
         parts.append(_keys(overview))
     if overview.open_alerts:
@@ -82,6 +88,16 @@ def _headline(overview: Overview) -> str:
     if overview.last_poll_at is None:
         return "No key has been polled yet. Start the daemon with: credit-monitor run"
     return f"No daemon seems to run: last poll {last}. What follows is not current."
+
+
+def _refusal(overview: Overview) -> list[str]:
+    """That the daemon does not run what the file says now, and why."""
+    read = overview.configuration
+    if read is None or read.refused_at is None:
+        return []
+    refused, since = (output.ago(at, overview.at) for at in (read.refused_at, read.read_at))
+    lines = [f"The configuration was refused {refused}; the one read {since} is in use:"]
+    return [*lines, *(f"  {output.printable(problem)}" for problem in read.problems), ""]
 
 
 def _keys(overview: Overview) -> output.Table:
@@ -155,9 +171,7 @@ def _alerts(overview: Overview) -> output.Table:
         silence = silences.get(overview.silenced.get(alert.id, 0))
         quiet = output.silenced(silence, overview.at)
         tone = str(alert.severity)
-        table.add(
-            str(alert.id), tone, alert.subject.label, alert.rule, lasted, taken_on, quiet, tone=tone
-        )
+        table.add(str(alert.id), tone, alert.label, alert.rule, lasted, taken_on, quiet, tone=tone)
     return table
 
 

@@ -136,7 +136,7 @@ def _alert_counts(alerts: Iterable[Alert], period: Period) -> AlertCounts:
     return AlertCounts(
         opened=opened,
         resolved=len(ended),
-        still_open=tuple(f"{a.subject.label} {a.rule}" for a in still),
+        still_open=tuple(f"{a.label} {a.rule}" for a in still),
     )
 
 

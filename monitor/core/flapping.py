@@ -72,6 +72,10 @@ class Flapping:
                 course.told_at = None
             self.note(event)
 
+    def reconfigure(self, again: Mapping[Severity, timedelta]) -> None:
+        """Tell again after these times from now on."""
+        self._again = again
+
     def is_held(self, slot: AlertSlot) -> bool:
         """Whether channels are spared of what *slot* does until it has settled."""
         course = self._courses.get(slot)

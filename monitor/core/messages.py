@@ -237,7 +237,7 @@ def limit_note(count: int, names: Sequence[str]) -> str:
 
 
 def _gone_note(events: Sequence[Event], gone: Collection[int]) -> str:
-    names = {e.alert_id: f"{e.subject.label} ({e.rule})" for e in events if e.alert_id in gone}
+    names = {e.alert_id: f"{e.label} ({e.rule})" for e in events if e.alert_id in gone}
     listed = wording.listing(list(dict.fromkeys(names.values())), NAMES_LENGTH)
     return f"Came and went meanwhile: {listed}."
 

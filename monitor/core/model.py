@@ -383,9 +383,18 @@ class Alert:
     escalated_at: datetime | None = None
 
     @property
+    def label(self) -> str:
+        """What a person calls that which it is about: ``studio``, or ``tools (kling:anna)``."""
+        return _label(self.subject, self.meter)
+
+    @property
     def slot(self) -> tuple[str, str, str]:
         """(subject id, meter, rule): at most one open alert each."""
         return (self.subject.id, self.meter, self.rule)
+
+
+def _label(subject: Subject, meter: str) -> str:
+    return subject.label if meter in {"", DEFAULT_METER} else f"{subject.label} ({meter})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,6 +413,11 @@ class Event:
     at: datetime
     opened_at: datetime
     facts: Facts
+
+    @property
+    def label(self) -> str:
+        """As of its alert."""
+        return _label(self.subject, self.meter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

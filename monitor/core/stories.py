@@ -105,7 +105,7 @@ class Voice:
 
 def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
     """The story of one subject and meter from its *events*, oldest first."""
-    name = _name(events[0])
+    name = events[0].label
     scenes = [Scene(last, name, now, timezone) for last in {e.rule: e for e in events}.values()]
     scenes.sort(key=_leading_first)
     lead = scenes[0]
@@ -121,12 +121,6 @@ def tell(events: Sequence[Event], now: datetime, timezone: tzinfo) -> Story:
         advice=voice(lead.event.rule).advice(lead) if is_open or _occurs(lead.event) else "",
         link=_link(lead) if is_open else "",
     )
-
-
-def _name(event: Event) -> str:
-    if event.meter in ("", DEFAULT_METER):
-        return event.subject.label
-    return f"{event.subject.label} ({event.meter})"
 
 
 def _is_open(event: Event) -> bool:

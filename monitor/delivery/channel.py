@@ -70,6 +70,8 @@ class Channel:
         self._failing = False
         self._broken = False
         self._apart = False  # after a refusal of several, each is tried alone
+        self._sending = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -88,6 +90,23 @@ class Channel:
             entry = self.entries[notification.id] = _Entry(notification, {}, ready)
         entry.notification = notification
         entry.events.update({i: events[i] for i in notification.event_ids if i in events})
+        self._wake.set()
+
+    def reconfigure(self, context: OutboxContext, sender: Sender | None) -> None:
+        """Go on as *context* says, and by *sender* where the way out is another now.
+
+        What failed on the old way is tried on the new one at once; a send that is under way ends.
+        """
+        self._context = context
+        self._fallback = context.policy.fallbacks.get(self.name, "")
+        self._quota.change(context.policy.limits.get(self.name))
+        if sender is not None:
+            old, self._sender = self._sender, sender
+            self._failing = False
+            self._try_again()
+            closing = asyncio.create_task(self._close(old), name=f"close-{self.name}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         self._wake.set()
 
     def pending(self) -> tuple[int, float]:
@@ -112,7 +131,19 @@ class Channel:
             for task in late:
                 task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._sender.close()
+        await asyncio.gather(*self._closing, self._sender.close())
+
+    async def _close(self, sender: Sender) -> None:
+        async with self._sending:
+            await sender.close()
+
+    def _try_again(self) -> None:
+        """What has failed before may leave now."""
+        now = self._clock.monotonic()
+        self._paused_until = now
+        for entry in self.entries.values():
+            if entry.notification.attempts:
+                entry.ready_at = min(entry.ready_at, now)
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -188,7 +219,7 @@ class Channel:
         if self._has_passed(entries):
             self._drop(entries)
             return
-        began, now = time.monotonic(), self._clock.now()
+        began, now, sender = time.monotonic(), self._clock.now(), self._sender
         delivery = await self._deliver(*self._message(entries, now))
         took = timedelta(seconds=time.monotonic() - began)
         if delivery.outcome is Outcome.REFUSED and len(entries) > 1:
@@ -197,6 +228,8 @@ class Channel:
         self._apart = self._apart and len(self.entries) > len(entries)
         self._log(delivery)
         self._conclude(entries, delivery, took)
+        if self._sender is not sender:  # what the old way did says nothing about the new one
+            self._try_again()
 
     def _has_passed(self, entries: Sequence[_Entry]) -> bool:
         """Whether all of it was held back and is over: nobody has heard of it, nobody needs to.
@@ -253,20 +286,23 @@ class Channel:
         held = sum(entry.limited for entry in entries)
         if held:
             events = [e for entry in entries if entry.limited for e in entry.events.values()]
-            notes.append(limit_note(held, list(dict.fromkeys(e.subject.label for e in events))))
+            notes.append(limit_note(held, list(dict.fromkeys(e.label for e in events))))
         return notes
 
     async def _deliver(self, message: Message, events: Sequence[Event]) -> Delivery:
         if events:
             message = await self._illustrated(message, events)
         try:
-            async with asyncio.timeout(self._context.policy.timeout.total_seconds()):
+            async with self._sending, asyncio.timeout(self._send_seconds()):
                 return await self._sender.send(message)
         except TimeoutError:
             return Delivery(outcome=Outcome.RETRY, detail="the channel did not answer in time")
         except Exception as error:  # noqa: BLE001 - boundary: a sender's bug is a failed attempt
             log.error("channel %s: internal error %s", self.name, type(error).__name__)
             return Delivery(outcome=Outcome.RETRY, detail=f"internal error {type(error).__name__}")
+
+    def _send_seconds(self) -> float:
+        return self._context.policy.timeout.total_seconds()
 
     async def _illustrated(self, message: Message, events: Sequence[Event]) -> Message:
         if self._context.illustrate is None:

@@ -52,9 +52,10 @@ BATCH = 64
 class MirrorContext:
     """What a mirror needs from outside.
 
-    ``current`` gives the open alerts that the channel's filters let through; ``page`` is the base
-    address of our page as others reach it; ``timeout`` (real seconds) bounds a post.  ``record``
-    takes what is to be seen in the record of deliveries, under numbers that ``enqueue`` gives out.
+    ``current`` gives the open alerts that the channel's filters let through; ``page`` gives
+    the base address of our page as others reach it, or nothing; ``timeout`` (real seconds) bounds
+    a post.  ``record`` takes what is to be seen in the record of deliveries, under numbers that
+    ``enqueue`` gives out.
     """
 
     current: Callable[[], Iterable[Alert]]
@@ -67,7 +68,7 @@ class MirrorContext:
     record: Callable[[Changes], None]
     every: timedelta = RESEND_EVERY
     words: Words = words
-    page: str = ""
+    page: Callable[[], str] = str
 
     @property
     def lasts(self) -> timedelta:
@@ -96,6 +97,10 @@ class AlertmanagerMirror:
     def inherit(self, troubles: Sequence[Notification]) -> None:
         """Take over failures on record that had not ended when the last process did."""
         self._targets[0].inherit(troubles)
+
+    def troubles(self) -> list[Notification]:
+        """The failures on record that have not ended."""
+        return [each for target in self._targets for each in target.troubles()]
 
     def start(self) -> None:
         """Begin to post: what is open now at once."""
@@ -210,6 +215,9 @@ class _Target:
     def inherit(self, troubles: Sequence[Notification]) -> None:
         self._trouble.open += troubles
 
+    def troubles(self) -> list[Notification]:
+        return list(self._trouble.open)
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"alertmanager-{self._label}")
 
@@ -306,7 +314,7 @@ class _Target:
             return self._told.ended[labels][1]
         alert, context = wanted[labels], self._context
         texts = context.words(alert, now)
-        told = firing(alert, now=now, lasts=context.lasts, texts=texts, page=context.page)
+        told = firing(alert, now=now, lasts=context.lasts, texts=texts, page=context.page())
         self._told.firing[labels] = told
         return told
 

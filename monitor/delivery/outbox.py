@@ -71,6 +71,36 @@ class Outbox:
         """
         return {name: worker.lag() for name, worker in self._workers.items()}
 
+    def reconfigure(
+        self,
+        senders: Mapping[str, Sender | None],
+        context: OutboxContext,
+        *,
+        elsewhere: Collection[str] = (),
+    ) -> list[Channel]:
+        """Go on with the channels in *senders*; None stands for a sender that stays.
+
+        Returns the workers of channels that are no longer among them, for :meth:`retire`.
+        """
+        self._context = context
+        self._elsewhere = frozenset(elsewhere)
+        gone = [self._workers.pop(name) for name in [*self._workers] if name not in senders]
+        for name, sender in senders.items():
+            worker = self._workers.get(name)
+            if worker is not None:
+                worker.reconfigure(context, sender)
+            elif sender is not None:
+                worker = self._workers[name] = Channel(name, sender, context, self.accept)
+                worker.start()
+        return gone
+
+    async def retire(self, workers: Iterable[Channel], seconds: float) -> None:
+        """Stop *workers*; sends under way get *seconds* (real), what is left can only be shown."""
+        for worker in workers:
+            await worker.stop(seconds)
+            for entry in worker.entries.values():
+                self._bury(entry.notification)
+
     async def stop(self, seconds: float) -> None:
         """Stop; sends under way get *seconds* (real), what is left waits for the next start."""
         await asyncio.gather(*(worker.stop(seconds) for worker in self._workers.values()))

@@ -63,8 +63,13 @@ class Quota:
     """
 
     def __init__(self, limit: int | None) -> None:
+        self._sent: deque[float] = deque()
+        self.change(limit)
+
+    def change(self, limit: int | None) -> None:
+        """Go on with another limit; what was sent in the last hour counts."""
         self.limit = limit
-        self._sent: deque[float] = deque(maxlen=2 * limit if limit else 1)
+        self._sent = deque(self._sent, maxlen=2 * limit if limit else 1)
 
     def count(self, at: float) -> None:
         """A message has been taken at *at*."""

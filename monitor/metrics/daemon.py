@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import (
@@ -42,6 +42,7 @@ class Metrics:
         # The text format would show the creation times as a second series beside every counter.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped there
         self._registry = CollectorRegistry()
+        self._providers: set[str] = set()
         self._outbox = _OutboxCollector()
         self._registry.register(self._outbox)
         self._heartbeat = _HeartbeatCollector()
@@ -107,15 +108,29 @@ class Metrics:
             registry=self._registry,
         )
 
-    def preset(self, providers: Iterable[str], channels: Iterable[str]) -> None:
-        """Start the series of these providers and channels at 0, so that a first step is seen."""
+    def show(self, providers: Collection[str], channels: Collection[str]) -> None:
+        """Have the series of these providers and channels, and of no others.
+
+        New ones start at 0, so that a first step is seen.
+        """
+        for provider in self._providers - set(providers):
+            self._durations.remove(provider)
+            for outcome in POLL_OUTCOMES:
+                self._polls.remove(provider, outcome)
+        for channel in self._outbox.channels - set(channels):
+            self._delays.remove(channel)
+            for outcome in NOTIFICATION_OUTCOMES:
+                self._notifications.remove(channel, outcome)
+        self._providers, self._outbox.channels = set(providers), set(channels)
+        self._preset(sorted(providers), sorted(channels))
+
+    def _preset(self, providers: Iterable[str], channels: Iterable[str]) -> None:
         for provider in providers:
             self._durations.labels(provider)
             for outcome in POLL_OUTCOMES:
                 self._polls.labels(provider, outcome)
         for channel in channels:
             self._delays.labels(channel)
-            self._outbox.channels.add(channel)
             for outcome in NOTIFICATION_OUTCOMES:
                 self._notifications.labels(channel, outcome)
 

@@ -15,10 +15,10 @@ from math import isinf
 from operator import attrgetter
 
 from monitor.core.ledger import LedgerState
-from monitor.core.model import Alert, MeterReading, Reason
+from monitor.core.model import Alert, Kind, MeterReading, Reason
 from monitor.core.projection import Projection
 from monitor.metrics.formats import labels
-from monitor.world import LiveKey, WatchedKey, World
+from monitor.world import LiveKey, LiveMeter, WatchedKey, World
 
 STATE_OK = "ok"
 STATES = (STATE_OK, *Reason)
@@ -29,7 +29,8 @@ STATES = (STATE_OK, *Reason)
 class Columns:
     """Some keys as one scrape shows them: a column entry per key, then entries per meter.
 
-    ``readings`` holds None where a reading is too old to be shown.  Columns of what exists already
+    ``readings`` holds None where a reading is too old to be shown, ``manual`` what was entered by
+    hand, which is in no other column.  Columns of what exists already
     give the garbage collector nothing to walk; an object per key and scrape made it stop the loop
     for 16 ms at 10,000 keys.
     """
@@ -39,6 +40,7 @@ class Columns:
     meter_keys: list[WatchedKey] = field(default_factory=list)
     meter_labels: list[str] = field(default_factory=list)
     readings: list[MeterReading | None] = field(default_factory=list)
+    manual: list[LiveMeter | None] = field(default_factory=list)
     ledgers: list[LedgerState | None] = field(default_factory=list)
     projections: list[Projection | None] = field(default_factory=list)
 
@@ -75,7 +77,9 @@ def columns(world: World, keys: Iterable[LiveKey], now: datetime) -> Columns:
         for name, meter in live.meters.items():
             found.meter_keys.append(watched)
             found.meter_labels.append(f"{own},{_meter_labels(name, meter.reading.unit)}")
-            found.readings.append(meter.reading if live.is_fresh(meter, now) else None)
+            is_read = meter.reading.kind is not Kind.MANUAL and live.is_fresh(meter, now)
+            found.readings.append(meter.reading if is_read else None)
+            found.manual.append(meter if meter.reading.kind is Kind.MANUAL else None)
             found.ledgers.append(world.ledger(watched, name))
             found.projections.append(world.projections.get((watched.balance_subject.id, name)))
     return found
@@ -105,6 +109,17 @@ def _of_ledger(value: Callable[[LedgerState], Decimal]) -> Lines:
         for own, ledger in zip(some.meter_labels, some.ledgers, strict=True):
             if ledger is not None:
                 yield f"{name}{{{own}}} {value(ledger)}\n"
+
+    return lines
+
+
+def _by_hand(value: Callable[[LiveMeter], Decimal | float | None]) -> Lines:
+    """A gauge of each balance that was entered by hand, however old."""
+
+    def lines(name: str, some: Columns) -> Iterator[str]:
+        for own, meter in zip(some.meter_labels, some.manual, strict=True):
+            if meter is not None:
+                yield f"{name}{{{own}}} {value(meter)}\n"
 
     return lines
 
@@ -223,6 +238,18 @@ KEY_FAMILIES = (
         "gauge",
         "When the credit expires, as Unix time, where the provider tells.",
         _of_reading(_expiry),
+    ),
+    Family(
+        "credit_manual_balance",
+        "gauge",
+        "Balance that was entered into the configuration by hand, never read.",
+        _by_hand(attrgetter("reading.balance")),
+    ),
+    Family(
+        "credit_manual_balance_timestamp_seconds",
+        "gauge",
+        "When the balance entered by hand was there, as Unix time.",
+        _by_hand(lambda meter: meter.at.timestamp()),
     ),
     Family(
         "credit_jobs_limit",

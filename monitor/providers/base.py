@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Protocol, Self, runtime_checkable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, runtime_checkable
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from monitor.core.fields import STRICT, Duration
 from monitor.core.rules import Rules
@@ -123,6 +131,9 @@ class KeySettings(BaseModel):
 
     model_config = STRICT
 
+    takes_manual: ClassVar[bool] = False
+    """Whether the provider shows no balance, so that one may be entered by hand."""
+
     name: Name = Field(description="unique name of this key: label, file name, command-line word")
     provider: str = Field(description="adapter that reads it")
     key: Secret | None = Field(default=None, description="the credential, as ${VARIABLE}")
@@ -170,6 +181,23 @@ class KeySettings(BaseModel):
         copy = self.model_copy()
         copy._sent = sent  # noqa: SLF001 - our own private attribute
         return copy
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_manual(cls, value: Any) -> Any:
+        """An amount entered by hand stands only where none is read: two would be mixed up."""
+        balance = value.get("balance") if isinstance(value, dict) else None
+        if isinstance(balance, dict) and "manual" in balance and not cls.takes_manual:
+            raise ValueError(
+                "balance: the balance of this provider is read; one that is entered by hand is"
+                " only for those that show none"
+            )
+        return value
+
+    @property
+    def manual(self) -> tuple[MeterReading, datetime] | None:
+        """A balance that was entered by hand, and when it was; None where there is none."""
+        return None
 
     @property
     def top_up_url(self) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, create_model, model_validator
 
+from monitor.core.model import MeterReading
 from monitor.providers import catalog
 from monitor.providers.base import KeySettings, Name, Provider
+from monitor.providers.by_hand import MANUAL_FIELD, Manual, ManualBalance
 from monitor.providers.catalog import Entry, Setting
 from monitor.providers.declarative import JsonProvider, rebased
 from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
@@ -56,6 +59,12 @@ class CatalogKey(KeySettings):
         return {name: value for name, value in given.items() if value is not None}
 
     @property
+    def manual(self) -> tuple[MeterReading, datetime] | None:
+        """The balance entered by hand, if there is one; only key checks have the field."""
+        balance: ManualBalance | None = getattr(self, "balance", None)
+        return (balance.reading, balance.at) if balance else None
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Also the parts of a credential that is sent as user and password."""
         key = self.key.get_secret_value() if self.key else ""
@@ -98,9 +107,12 @@ def key_model(name: str) -> type[CatalogKey]:
     fields: dict[str, Any] = {each: _field(setting) for each, setting in entry.settings.items()}
     if entry.has_own_address:
         fields["url"] = (Url, Field(repr=False, description="base address, without the path"))
+    if entry.key_check:
+        fields["balance"] = (Manual, MANUAL_FIELD)
     provider: Any = (Literal[name], Field(description=entry.title))
     model = create_model(f"{name} key", __base__=CatalogKey, provider=provider, **fields)
     model.entry = entry
+    model.takes_manual = entry.key_check
     return model
 
 
@@ -121,6 +133,7 @@ def any_key_model() -> type[CatalogKey]:
         name: (SettingText | None, Field(default=None, description=each.description))
         for name, each in settings.items()
     }
+    fields["balance"] = (Manual, MANUAL_FIELD)
     names: Any = Literal[catalog.names()]
     provider: Any = (names, Field(description="a provider of the catalog: docs/providers.md"))
     return create_model("CatalogKey", __base__=CatalogKey, provider=provider, **fields)

@@ -94,8 +94,8 @@ class FailureRule(BaseModel):
         return any(word.casefold() in text.casefold() for word in self.says)
 
     def label(self, status: int) -> str:
-        """What was recognised, in front of the provider's own words."""
-        return self.when.text if self.when else f"HTTP {status}"
+        """What was recognised, in front of the provider's own words; a hint says it better."""
+        return self.when.text if self.when and not self.hint else f"HTTP {status}"
 
 
 class Lookup(BaseModel):

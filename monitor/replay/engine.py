@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.core.forecast import Forecast, forecast
 from monitor.core.model import (
     Change,
@@ -21,6 +21,7 @@ from monitor.core.model import (
 )
 from monitor.pipeline import Pipeline
 from monitor.store.base import Snapshot
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey, World, restore
 
 FORECAST_KEPT = 2 * 86400

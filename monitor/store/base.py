@@ -93,6 +93,18 @@ class StoredReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConfiguration:
+    """The configuration in use was read at ``read_at``; a later one had ``problems``.
+
+    ``refused_at`` is when; None: none was refused since.
+    """
+
+    read_at: datetime
+    refused_at: datetime | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodRecords:
     """What is recorded of a stretch of time, for reports.
 
@@ -127,6 +139,7 @@ class Changes:
     suppressed: list[Suppressed] = field(default_factory=list)
     renewals: list[Renewal] = field(default_factory=list)
     reports: list[StoredReport] = field(default_factory=list)
+    configurations: list[StoredConfiguration] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -208,6 +221,10 @@ class Store(Protocol):
 
     def period(self, before: datetime, since: datetime, until: datetime) -> PeriodRecords:
         """Samples of [before, until); outages, alerts and notifications of [since, until)."""
+        ...
+
+    def configuration(self) -> StoredConfiguration | None:
+        """What the daemon that ran last read; None before the first."""
         ...
 
     def last_report(self, kind: str) -> StoredReport | None:

@@ -32,7 +32,13 @@ from monitor.core.model import (
     Suppressed,
 )
 from monitor.core.renewals import Renewal
-from monitor.store.base import StoredForecast, StoredKey, StoredLedger, StoredReport
+from monitor.store.base import (
+    StoredConfiguration,
+    StoredForecast,
+    StoredKey,
+    StoredLedger,
+    StoredReport,
+)
 from monitor.store.columns import MICROSECOND, from_micros, to_micros
 
 Bind = dict[str, Any]
@@ -478,6 +484,23 @@ def attempt_of(row: Row[Any]) -> Attempt:
 def body_row(notification: Notification) -> Bind:
     """A row of ``notification_bodies``."""
     return {"notification_id": notification.id, "body": notification.body}
+
+
+def configuration_row(configuration: StoredConfiguration) -> Bind:
+    """The row of ``configuration``."""
+    return {
+        "id": 1,
+        "read_at": configuration.read_at,
+        "refused_at": configuration.refused_at,
+        "problems": json.dumps(configuration.problems),
+    }
+
+
+def configuration_of(row: Row[Any]) -> StoredConfiguration:
+    """The configuration of that row."""
+    return StoredConfiguration(
+        read_at=row.read_at, refused_at=row.refused_at, problems=tuple(json.loads(row.problems))
+    )
 
 
 def report_row(report: StoredReport) -> Bind:

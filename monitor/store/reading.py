@@ -24,7 +24,13 @@ from monitor.core.model import (
     Suppressed,
 )
 from monitor.store import codec, schema
-from monitor.store.base import Snapshot, StoredForecast, StoredKey, StoredLedger
+from monitor.store.base import (
+    Snapshot,
+    StoredConfiguration,
+    StoredForecast,
+    StoredKey,
+    StoredLedger,
+)
 
 VALUES_PER_STATEMENT = 10_000
 """SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
@@ -292,3 +298,9 @@ def _having(
     for start in range(0, len(values), VALUES_PER_STATEMENT):
         part = values[start : start + VALUES_PER_STATEMENT]
         yield from connection.execute(statement.where(column.in_(part)))
+
+
+def configuration(connection: Connection) -> StoredConfiguration | None:
+    """What the daemon that ran last read; None before the first."""
+    row = connection.execute(select(schema.configuration)).first()
+    return None if row is None else codec.configuration_of(row)

@@ -22,7 +22,7 @@ from monitor.core.model import Change, Kind, NotificationState, Reason, Severity
 from monitor.core.renewals import Outcome
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 
-HEAD = "credit_monitor_0006"
+HEAD = "credit_monitor_0007"
 """The newest migration; a store at it is opened without importing Alembic."""
 
 APPLICATION_ID = 0x43724D6F
@@ -241,6 +241,16 @@ reports = Table(
     Column("enqueued_at", Moment),
 )
 """Which reports were given to the outbox, so that a restart neither repeats nor skips one."""
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("read_at", Moment, nullable=False),
+    Column("refused_at", Moment),
+    Column("problems", Words, nullable=False),
+)
+"""One row: when the daemon read what is in use, and why it refused what came later."""
 
 silences = Table(
     "silences",

@@ -29,6 +29,7 @@ from monitor.store.base import (
     PeriodRecords,
     Retention,
     Snapshot,
+    StoredConfiguration,
     StoredForecast,
     StoredKey,
     StoredLedger,
@@ -134,6 +135,11 @@ class SqlStore:
         """Samples of [before, until); outages, alerts and notifications of [since, until)."""
         with self._read() as connection:
             return periods.records(connection, before, since, until)
+
+    def configuration(self) -> StoredConfiguration | None:
+        """What the daemon that ran last read; None before the first."""
+        with self._read() as connection:
+            return reading.configuration(connection)
 
     def last_report(self, kind: str) -> StoredReport | None:
         """The report of this kind whose period ends last."""

@@ -158,6 +158,9 @@ def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
     yield schema.attempts, [codec.attempt_row(x) for x in attempts.values()]
     reports = {(x.kind, x.period_start): x for changes in batch for x in changes.reports}
     yield schema.reports, [codec.report_row(x) for x in reports.values()]
+    for changes in batch:
+        rows = [codec.configuration_row(x) for x in changes.configurations[-1:]]
+        yield schema.configuration, rows
     renewals = {(x.key, x.meter): x for changes in batch for x in changes.renewals}
     yield schema.renewals, [codec.renewal_row(x) for x in renewals.values()]
     suppressed = {

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from monitor import queries, records
-from monitor.core.model import NotificationState
+from monitor.core.model import Kind, NotificationState
 from monitor.queries import KeyOverview, MeterHistory, Overview
 from monitor.records import AlertRecord
 from monitor.silencing import Silencing
@@ -177,6 +177,7 @@ def _charts(
 ) -> list[MeterChart]:
     if history is None:
         return []
+    by_hand = {meter.meter for meter in key.meters if meter.kind is Kind.MANUAL}
     references = {meter.meter: meter.reference for meter in key.meters}
     return [
         MeterChart(
@@ -191,6 +192,7 @@ def _charts(
             ),
         )
         for meter in history.meters
+        if meter.meter not in by_hand
     ]
 
 

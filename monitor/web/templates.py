@@ -98,7 +98,7 @@ def _rule(name: str) -> str:
 
 
 def _alert_name(alert: Alert) -> str:
-    return f"{alert.subject.label}: {_rule(alert.rule)}"
+    return f"{alert.label}: {_rule(alert.rule)}"
 
 
 _CHANGES = {

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from support.bench import Bench, Channel, watched
 
-from monitor.announcer import TellingPolicy
 from monitor.core.model import Reason, Severity
+from monitor.teller import TellingPolicy
 
 KEYS = 1000
 INTERVAL = timedelta(minutes=5)

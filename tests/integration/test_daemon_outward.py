@@ -128,7 +128,7 @@ async def test_its_failures_are_seen_where_those_of_other_channels_are_until_the
         site.spend("studio", 500)
         await site.alerts.until(1)
         await asyncio.sleep(0.1)
-        assert daemon._undelivered()["am"][0] == 1
+        assert daemon._dispatch.undelivered()["am"][0] == 1
     listed = "SELECT channel, state, error FROM notifications"
     with closing(sqlite3.connect(site.store)) as store:
         ((channel, state, error),) = store.execute(listed).fetchall()

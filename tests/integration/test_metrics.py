@@ -19,7 +19,16 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from support.scene import NOW, FixedClock
 
 from monitor.core.ledger import LedgerState
-from monitor.core.model import Alert, Facts, KeyState, MeterReading, Reason, Severity, Subject
+from monitor.core.model import (
+    Alert,
+    Facts,
+    KeyState,
+    Kind,
+    MeterReading,
+    Reason,
+    Severity,
+    Subject,
+)
 from monitor.core.rules import Rules
 from monitor.metrics import POLL_OUTCOMES, Format, Metrics, Scrape
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World
@@ -215,6 +224,21 @@ async def test_a_key_check_is_up_without_a_balance() -> None:
     assert "credit_balance{" not in await scrape(world_of(live))
 
 
+async def test_a_balance_entered_by_hand_has_metrics_of_its_own_and_no_other() -> None:
+    entered = MeterReading(meter="manual", unit="credits", balance=Decimal(5000), kind=Kind.MANUAL)
+    world = world_of(live_key(entered))
+    labels = KEY_LABELS | {"meter": "manual", "unit": "credits"}
+    assert await value(world, "credit_manual_balance", labels) == 5000
+    at = await value(world, "credit_manual_balance_timestamp_seconds", labels)
+    assert at == NOW.timestamp()
+    with_manual = {
+        name
+        for (name, found), _ in series(await scrape(world)).items()
+        if dict(found).get("meter") == "manual"
+    }
+    assert with_manual == {"credit_manual_balance", "credit_manual_balance_timestamp_seconds"}
+
+
 async def test_a_key_that_was_not_polled_yet_is_neither_up_nor_down() -> None:
     text = await scrape(world_of(live_key()))
     assert "credit_key_up{" not in text
@@ -272,7 +296,7 @@ async def test_names_from_outside_cannot_break_the_format() -> None:
 
 async def test_series_known_in_advance_start_at_zero() -> None:
     metrics = Metrics("1.2.3")
-    metrics.preset(["kie"], ["ops"])
+    metrics.show(["kie"], ["ops"])
     found = series(await scrape(World(), metrics))
     for outcome in POLL_OUTCOMES:
         labels = (("outcome", outcome), ("provider", "kie"))
@@ -377,7 +401,7 @@ def everything() -> tuple[World, Metrics]:
     )
     world.alerts[alert.slot] = alert
     metrics = Metrics("1.2.3")
-    metrics.preset(["kie"], ["ops"])
+    metrics.show(["kie"], ["ops"])
     metrics.config_reload(True, NOW)
     return world, metrics
 

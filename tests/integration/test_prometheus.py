@@ -97,7 +97,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     scene = Scene(store)
     fill(scene)
-    scene.metrics.preset(["kie", "relay"], ["ops"])
+    scene.metrics.show(["kie", "relay"], ["ops"])
     yield scene
     store.close()
 

@@ -150,7 +150,7 @@ def stop_judging(daemon: Daemon) -> None:
 
 
 def stop_delivery(daemon: Daemon) -> None:
-    task = daemon._outbox._workers["ops"]._task
+    task = daemon._dispatch._outbox._workers["ops"]._task
     assert task is not None
     task.cancel()
 

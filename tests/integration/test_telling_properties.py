@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from support.bench import watched
 from support.virtual_time import LoopClock, VirtualTimeLoop
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.config import ChannelSettings
 from monitor.core.messages import Lateness, Message, compose
 from monitor.core.model import (
@@ -53,6 +53,7 @@ from monitor.metrics import Metrics
 from monitor.pipeline import Pipeline
 from monitor.store import open_store
 from monitor.store.base import Changes, Store
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey, World, restore
 
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.core.model import (
     Event,
     Failure,
@@ -24,6 +24,7 @@ from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline
 from monitor.store.base import Changes, Snapshot, StoredForecast, StoredKey, StoredLedger
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey, restore
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

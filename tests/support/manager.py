@@ -14,6 +14,7 @@ class ListeningManager:
     def __init__(self, address: str | Path) -> None:
         self.address = str(address)
         self.told: list[dict[str, str]] = []
+        self._unseen: list[dict[str, str]] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     def __enter__(self) -> Self:
@@ -40,8 +41,10 @@ class ListeningManager:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    for message in self.read():
-                        if value in message.get(name, "\0"):
+                    self._unseen += self.read()
+                    while self._unseen:
+                        message = self._unseen.pop(0)
+                        if name in message and value in message[name]:
                             return message
                     await asyncio.sleep(0.02)
         except TimeoutError:

@@ -10,10 +10,10 @@ import pytest
 from support import bench as support
 from support.bench import START, Bench, Channel
 
-from monitor.announcer import TellingPolicy
 from monitor.core.model import Ack, Change, Event, Severity, Silence, Suppression
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey
 
 HOUR = timedelta(hours=1)

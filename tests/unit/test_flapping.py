@@ -9,11 +9,11 @@ import pytest
 from support import bench as support
 from support.bench import START, Bench, Channel
 
-from monitor.announcer import TellingPolicy
 from monitor.core.flapping import SETTLES_AFTER
 from monitor.core.messages import compose
 from monitor.core.model import Change, Event, Reason, Severity, Silence, Suppression, Why
 from monitor.core.rules import Rules
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey
 
 MINUTE = timedelta(minutes=1)

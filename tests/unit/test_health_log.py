@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from support.bench import Bench, watched
 
-from monitor.core.model import Reason
+from monitor.core.model import Reason, Unasked
 
 SWEEP = timedelta(seconds=5)
 DETAIL = "no answer within 10 s"
@@ -66,7 +66,7 @@ def test_one_key_is_told_once_when_it_fails_and_once_when_it_answers(
     assert lines(told) == [f"no reading: {DETAIL}"]
     answer(b, ["key-004"])
     answer(b, ["key-004"])
-    assert lines(told) == ["answers again, after 3 failed polls"]
+    assert lines(told) == ["answers again, after 15 s"]
 
 
 def test_a_new_reason_of_a_key_that_fails_is_told(told: pytest.LogCaptureFixture) -> None:
@@ -124,7 +124,7 @@ def test_keys_that_stay_behind_are_named_when_all_others_answer(
     b.pass_time(timedelta(minutes=11))
     assert lines(told) == ["still no reading of key-000, key-001; all others answer"]
     answer(b, ["key-001"])
-    assert lines(told) == ["answers again, after 1 failed poll"]
+    assert lines(told) == ["answers again, after 11 min"]
 
 
 def test_a_few_keys_that_are_refused_for_good_do_not_hush_the_others(
@@ -184,6 +184,29 @@ def test_single_keys_of_an_outage_are_told_at_debug_level(
     fail(b, names(b))
     levels = [r.levelno for r in told.records if r.name == "monitor.health_log"]
     assert levels.count(logging.DEBUG) == 20
+
+
+def test_keys_that_are_not_asked_while_their_provider_is_down_count_too(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    b = bench(100)
+    for name in names(b)[2:]:
+        b.take(b.pipeline.observe(Unasked(key=name, at=b.now, reason=Reason.TIMEOUT)))
+    fail(b, names(b)[:2])
+    [record] = [r for r in told.records if r.name == "monitor.health_log"]
+    assert vars(record)["failing"] == 100
+
+
+def test_a_reload_in_an_outage_goes_on_telling_it_as_one(told: pytest.LogCaptureFixture) -> None:
+    b = bench(20)
+    fail(b, names(b))
+    del b.pipeline.world.keys["key-000"]
+    b.take(b.pipeline.reconfigure([], b.now))
+    lines(told)
+    answer(b, names(b))
+    [record] = [r for r in told.records if r.name == "monitor.health_log"]
+    assert vars(record)["keys"] == 19
+    assert "all keys answer again" in record.getMessage()
 
 
 def test_what_no_sweep_has_told_is_told_at_the_stop(told: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.bench import Channel, watched
 
-from monitor.announcer import Announcer, TellingPolicy
+from monitor.announcer import Announcer
 from monitor.core.flapping import SETTLES_AFTER
 from monitor.core.model import (
     HOST,
@@ -38,6 +38,7 @@ from monitor.core.model import (
 from monitor.pipeline import Pipeline
 from monitor.store import open_store
 from monitor.store.base import Changes, Store
+from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey, World, restore
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -119,3 +120,36 @@ def test_only_balances_are_judged(kind: Kind, balance: Decimal | None, samples: 
 def test_a_meter_cannot_be_read_and_fail_in_the_same_poll() -> None:
     with pytest.raises(ValueError, match="each meter once"):
         Reading.of("studio", Bench([watched()]).now, [points(ANNA), broken(ANNA)])
+
+
+LAB = MeterReading(meter="manual", unit="credits", balance=Decimal(5000), kind=Kind.MANUAL)
+
+
+def test_a_balance_entered_by_hand_is_a_sample_of_its_own_time_and_judged_by_nobody() -> None:
+    day = Bench([watched()]).now - timedelta(days=20)
+    low = replace(LAB, balance=Decimal(1))
+    b = Bench([watched(manual=(low, day))])
+    assert [(s.meter, s.at, s.until, s.balance) for s in b.last.samples] == [
+        ("manual", day, day, Decimal(1))
+    ]
+    b.answer("studio")
+    b.fail("studio", Reason.UNAUTHORIZED)
+    assert [e.rule for e in b.events] == ["rejected"]
+    assert b.events[0].facts.balance is None
+    assert b.pipeline.world.ledgers == {}
+
+
+def test_a_balance_entered_by_hand_stays_as_long_as_it_is_configured() -> None:
+    day = Bench([watched()]).now - timedelta(days=20)
+    b = Bench([watched(manual=(LAB, day))])
+    b.now += timedelta(days=30)
+    b.answer("studio")
+    assert b.stored["studio"].meters == ((LAB, day),)
+
+    newer = (replace(LAB, balance=Decimal(4000)), b.now)
+    b = b.restart([watched(manual=newer)])
+    assert b.stored["studio"].meters == (newer,)
+
+    b = b.restart([watched()])
+    assert b.stored["studio"].meters == ()
+    assert b.last.forgotten == [("studio", "manual")]

@@ -21,6 +21,7 @@ ENVIRON = {
     "KIE_BATCH_KEY": "sk-2",
     "MIRROR_KEY": "sk-3",
     "RELAY_KEY": "sk-4",
+    "KINOVI_API_KEY": "kv-1",
     "USEAPI_TOKEN": "user:1-a",
     "ANNA_PASSWORD": "correct horse",
     "DEEPGRAM_API_KEY": "sk-5",
@@ -53,6 +54,7 @@ def test_the_example_loads_without_a_warning() -> None:
     assert {key.provider for key in found.settings.keys} == {
         "kie",
         "useapi",
+        "kinovi",
         "json",
         "simulated",
         "deepgram",

@@ -65,6 +65,12 @@ TEMPLATE: dict[str, Any] = {
             "meters": [{"balance": "data", "unit": "USD"}],
         },
         {
+            "name": "lab",
+            "provider": "kinovi",
+            "key": "sk",
+            "balance": {"manual": 1, "at": "2026-11-01"},
+        },
+        {
             "name": "tools",
             "provider": "useapi",
             "key": "sk",
@@ -87,11 +93,14 @@ def with_wrong(path: str, value: Any = NONSENSE) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(TEMPLATE))
     node: Any = document
     *parents, last = path.split(".")
-    for step, following in zip(parents, path.split(".")[1:], strict=True):
+    for depth, step in enumerate(parents, 1):
+        following = path.split(".")[depth]
         if step != "*":
             node = node.setdefault(step, {})
         elif isinstance(node, list):
-            node = next((each for each in node if _takes(each, following)), node[0])
+            rest = ".".join(path.split(".")[depth:])
+            name = rest if rest.startswith("balance.") else following
+            node = next((each for each in node if _takes(each, name)), node[0])
         else:
             node = node["kie"]
     node[last] = value
@@ -99,6 +108,8 @@ def with_wrong(path: str, value: Any = NONSENSE) -> dict[str, Any]:
 
 
 def _takes(entry: dict[str, Any], name: str) -> bool:
+    if name.startswith("balance."):
+        return entry.get("provider") == "kinovi"
     if name in USEAPI_FIELDS:
         return entry.get("provider") == "useapi"
     if name == "meters":

@@ -25,6 +25,7 @@ USER_AND_KEY = f"someone:{KEY}"
 KINDS: dict[str, dict[str, Any]] = {
     "kie": {"provider": "kie"},
     "simulated": {"provider": "simulated"},
+    "kinovi": {"provider": "kinovi"},
     "useapi": {"provider": "useapi", "linked": [{"login": "a@b.example", "password": KEY}]},
     "json bearer": {"provider": "json", "auth": "bearer"},
     "json header": {"provider": "json", "auth": "header:X-Key"},
@@ -142,7 +143,7 @@ async def test_no_failed_connection_brings_a_key_to_light(
     assert not [form for form in FORMS if form in shown]
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"useapi"}))
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"useapi", "kinovi"}))
 async def test_a_good_poll_logs_nothing_of_the_request(
     kind: str, start_server: StartServer, http: HttpClient, logged: list[str]
 ) -> None:

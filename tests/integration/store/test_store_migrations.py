@@ -147,6 +147,7 @@ def test_a_store_of_the_first_schema_loses_nothing(url: str, first: Engine) -> N
         "silences",
         "acks",
         "suppressions",
+        "configuration",
         "notification_bodies",
         "reports",
         "renewals",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from monitor.core.digest import digest
 from monitor.core.digest_values import KnownMeter, Records
 from monitor.core.model import NotificationState, Sample, Subject
 from monitor.core.periods import Every, last_period, period_before
-from monitor.store.base import Changes, Retention, Store, StoredReport
+from monitor.store.base import Changes, Retention, Store, StoredConfiguration, StoredReport
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 WEEK = last_period(Every.WEEK, NOW, UTC)
@@ -108,6 +109,16 @@ def test_the_last_report_of_each_kind_is_remembered(store: Store) -> None:
     store.write([Changes(reports=[last]), Changes(reports=[first]), Changes(reports=[last])])
     assert store.last_report("week") == last
     assert store.last_report("day") is None
+
+
+def test_the_configuration_is_one_row_that_the_next_one_replaces(store: Store) -> None:
+    assert store.configuration() is None
+    read = StoredConfiguration(read_at=BEFORE.until)
+    refused = replace(read, refused_at=NOW, problems=("config.yaml:1:1: rulez: unknown", "two"))
+    store.write([Changes(configurations=[read, refused])])
+    assert store.configuration() == refused
+    store.write([Changes(configurations=[read])])
+    assert store.configuration() == read
 
 
 def test_a_notification_keeps_its_body_until_it_is_pruned(store: Store) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from support import recorded
 
 from monitor.core.model import (
     Failure,
@@ -111,3 +112,13 @@ def test_subjects_have_a_stable_identity_and_a_name(
 
 def test_equal_account_names_of_two_providers_are_two_balances() -> None:
     assert Subject("kie", "main").id != Subject("openrouter", "main").id
+
+
+@pytest.mark.parametrize(
+    ("meter", "expected"),
+    [("", "studio"), ("balance", "studio"), ("kling:anna", "studio (kling:anna)")],
+    ids=["its health", "its only meter", "one of several meters"],
+)
+def test_an_alert_is_called_after_its_key_and_meter(meter: str, expected: str) -> None:
+    assert recorded.alert(meter=meter).label == expected
+    assert recorded.event(meter=meter).label == expected
