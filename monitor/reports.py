@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from math import isinf
 from typing import Protocol
 
 from monitor.core.digest import digest
-from monitor.core.digest_values import Digest, KnownMeter, Records
+from monitor.core.digest_values import Digest, KnownMeter, Outlook, Records
 from monitor.core.digest_words import digest_message
+from monitor.core.forecast import ForecastState, forecast
 from monitor.core.messages import Message
 from monitor.core.model import HOST, Kind, Subject
 from monitor.core.periods import Every, Period, last_period, period_before
+from monitor.core.projection import LONGEST
 from monitor.core.routing import Filters
-from monitor.store.base import PeriodRecords, Store, StoredKey, StoredLedger
-from monitor.world import WatchedKey, concern_of
+from monitor.store.base import PeriodRecords, Store, StoredForecast, StoredKey, StoredLedger
+from monitor.world import WatchedKey, concern_of, present_forecasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class Material:
     before: Period
     keys: Sequence[StoredKey]
     ledgers: Sequence[StoredLedger]
+    forecasts: Sequence[StoredForecast]
     records: PeriodRecords
 
 
@@ -41,6 +45,7 @@ def gather(store: Store, kind: Every, now: datetime, zone: tzinfo) -> Material:
         before=before,
         keys=store.keys(),
         ledgers=store.ledgers(),
+        forecasts=store.forecasts(),
         records=store.period(before.since, period.since, period.until),
     )
 
@@ -82,7 +87,8 @@ def _subjects(key: WatchedKey) -> Iterable[Subject]:
 def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMeter]:
     """The balances that the watched keys read; of an account's, as its last reading was."""
     stored = {key.name: key for key in material.keys}
-    levels = {(x.subject_id, x.meter): x.state.reference for x in material.ledgers}
+    ledgers = {(x.subject_id, x.meter): x.state for x in material.ledgers}
+    states = present_forecasts(material.forecasts, ledgers)
     found: dict[tuple[str, str], KnownMeter] = {}
     for key in watched:
         known = stored.get(key.name)
@@ -101,10 +107,24 @@ def _meters(material: Material, watched: Sequence[WatchedKey]) -> list[KnownMete
                 unit=reading.unit if newest or other is None else other.unit,
                 balance=reading.balance if newest or other is None else other.balance,
                 read_at=at if newest or other is None else other.read_at,
-                reference=levels.get(slot),
+                reference=ledgers[slot].reference if slot in ledgers else None,
                 interval=max(key.interval, other.interval) if other else key.interval,
             )
-    return list(found.values())
+    return [
+        replace(known, forecast=_forecast(states.get(slot), known)) for slot, known in found.items()
+    ]
+
+
+def _forecast(state: ForecastState | None, known: KnownMeter) -> Outlook | None:
+    """How long the balance is expected to last after its last reading."""
+    if state is None or known.balance is None or known.read_at is None:
+        return None
+    runway = forecast(state, known.read_at, float(known.balance)).runway
+    if runway is None:
+        return None
+    hours = runway.p50
+    longest = LONGEST / timedelta(hours=1)
+    return Outlook(known=True, lasts=None if isinf(hours) else timedelta(hours=min(hours, longest)))
 
 
 class Recipient(Protocol):

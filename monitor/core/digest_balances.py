@@ -83,7 +83,8 @@ def balance_digest(
         refunded=refunded,
         lowest=_lowest(seen, period),
         worst_hour=_worst_hour(inside, known.gap),
-        outlook=outlook(known.balance, consumed, refunded.amount, observed, period),
+        outlook=known.forecast
+        or outlook(known.balance, consumed, refunded.amount, observed, period),
         gaps=_gaps(runs, period, known.gap),
         observed_since=began if began is not None and began > period.since else None,
     )

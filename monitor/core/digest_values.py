@@ -28,12 +28,23 @@ GAP_INTERVALS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """How long the balance lasts from now on: as forecast, or else at the period's mean pace.
+
+    ``lasts`` None: nothing was used, or ``known`` is False because there is not enough history.
+    """
+
+    known: bool
+    lasts: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownMeter:
     """One balance and what is known of it now: an account's, or that of a key without one.
 
     ``keys`` read it.  ``balance`` None means no cap, or never read if ``read_at`` is None too.
     ``reference`` is the ledger's level that percentages refer to, ``interval`` the time between
-    polls.
+    polls.  ``forecast`` None: there is not enough history for one.
     """
 
     subject: Subject
@@ -44,6 +55,7 @@ class KnownMeter:
     read_at: datetime | None = None
     reference: Decimal | None = None
     interval: timedelta = timedelta(0)
+    forecast: Outlook | None = None
 
     @property
     def name(self) -> str:
@@ -81,17 +93,6 @@ class Mark:
 
     amount: Decimal
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """How long the balance lasts from now on at the period's mean pace.
-
-    ``lasts`` None: nothing was used, or ``known`` is False because there is not enough history.
-    """
-
-    known: bool
-    lasts: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

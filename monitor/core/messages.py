@@ -267,8 +267,10 @@ def _title(stories: Sequence[Story]) -> str:
         parts.append(_title_of_bad(bad))
     if good:
         parts.append(("OK again: ", [s.name for s in good]))
-    if info:
-        parts.append(("Topped up: ", [s.name for s in info]))
+    paid_in = [s.name for s in info if s.topped_up]
+    if paid_in:
+        parts.append(("Topped up: ", paid_in))
+    parts += [("", [s.headline]) for s in info if not s.topped_up]
     return _fit(parts)
 
 

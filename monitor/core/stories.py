@@ -266,7 +266,7 @@ def _outlook_facts(lead: Scene) -> list[tuple[str, str]]:
     expires = facts.expires_at
     return [
         ("Uses", _burn(facts)),
-        ("Runs out", _runs_out(lead) if lead.event.rule != "exhausted" else ""),
+        ("Runs out", "" if lead.event.rule in SAYS_IT_ALL else _runs_out(lead)),
         ("Expires", wording.clock(expires, lead.timezone) if expires else ""),
         ("Left unused then", _amount(facts.unused, facts) if facts.unused else ""),
         ("Next top-up", _moment_ahead(facts.top_up_at, lead) if facts.top_up_at else ""),

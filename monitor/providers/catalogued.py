@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, create_model, model_validator
 
 from monitor.core.model import MeterReading
 from monitor.providers import catalog
-from monitor.providers.base import KeySettings, Name, Provider
+from monitor.providers.base import KeySettings, Provider
 from monitor.providers.by_hand import MANUAL_FIELD, Manual, ManualBalance
 from monitor.providers.catalog import Entry, Setting
 from monitor.providers.declarative import JsonProvider, rebased
@@ -21,6 +21,9 @@ SettingText = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~](?:[ -~]*[!-~])?$")
 ]
 """What may stand in an address or a header."""
+
+
+MeterName = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 
 
 class CatalogKey(KeySettings):
@@ -37,7 +40,7 @@ class CatalogKey(KeySettings):
         default="", description="host of url that may be asked without TLS, repeated by name"
     )
 
-    only: tuple[Name, ...] = Field(
+    only: tuple[MeterName, ...] = Field(
         default=(), description="names of the amounts to read, where there are several; none: all"
     )
 

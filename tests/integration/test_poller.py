@@ -19,7 +19,15 @@ import pytest
 
 from monitor import breaker
 from monitor.clock import Clock
-from monitor.core.model import Failure, MeterReading, Observation, Reading, Reason, Unasked
+from monitor.core.model import (
+    Failure,
+    MeterFailure,
+    MeterReading,
+    Observation,
+    Reading,
+    Reason,
+    Unasked,
+)
 from monitor.limits import Limit
 from monitor.poller import Poller, PollJob
 from monitor.providers.base import Provider
@@ -621,3 +629,40 @@ async def test_polls_that_cannot_be_taken_in_are_a_stall(
     poller = await start([job(server, interval=0.1)], observe=refuse)
     await watcher.until(lambda: len(watcher.observations) == 3)
     assert poller.stalled() >= 0.15
+
+
+@dataclass
+class Partly:
+    """A provider one of whose meters asks to be left alone for a while."""
+
+    wait: timedelta
+    polls: int = 0
+    limit_group: str = "partly"
+
+    async def poll(self, http: HttpClient) -> tuple[MeterReading | MeterFailure, ...]:
+        self.polls += 1
+        failure = MeterFailure(meter="b", reason=Reason.RATE_LIMITED, retry_after=self.wait)
+        return MeterReading(meter="a", unit="points", balance=Decimal(1)), failure
+
+
+async def test_a_wait_that_is_asked_for_one_meter_holds_for_the_key(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    asked, other = Partly(timedelta(minutes=5)), Partly(timedelta(0))
+    await start([job_of(asked, "asked", interval=0.1), job_of(other, "other", interval=0.1)])
+    await watcher.until(lambda: other.polls >= 5)
+    assert asked.polls == 1
+    (seen,) = watcher.of("asked")
+    assert isinstance(seen, Reading)
+    assert (len(seen.meters), len(seen.failures)) == (1, 1)
+
+
+async def test_a_key_can_be_polled_before_its_time(
+    server: Server, watcher: Watcher, start: Start
+) -> None:
+    poller = await start([job(server, name, interval=3600) for name in "ab"])
+    await watcher.until(lambda: len(watcher.observations) == 2)
+    poller.poll_soon("a")
+    poller.poll_soon("nobody")
+    await watcher.until(lambda: len(watcher.of("a")) == 2)
+    assert len(watcher.of("b")) == 1

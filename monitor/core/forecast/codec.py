@@ -6,16 +6,17 @@ import struct
 import sys
 import zlib
 from array import array
+from itertools import starmap
 
-from monitor.core.forecast.misses import Misses
+from monitor.core.forecast.misses import Misses, Pending, Shift
 from monitor.core.forecast.peaks import Peaks
 from monitor.core.forecast.state import MEMORY_HOURS, ForecastState
 
 _VERSION = 1
-_HEAD = struct.Struct("<BddqddddqqdHHHH")
+_HEAD = struct.Struct("<BddqddddqdqqdHHHH")
 """Version; the fields of the state, of its misses and of its peaks; the length of each array."""
 
-_PENDING = struct.Struct("<qdd")
+_PENDING = struct.Struct("<qddd")
 _CHECKSUM = struct.Struct("<I")
 
 
@@ -32,6 +33,8 @@ def encode(state: ForecastState) -> bytes:
         misses.total,
         misses.weight,
         misses.hour,
+        misses.shift.factor if misses.shift else 0.0,
+        misses.shift.hour if misses.shift else 0,
         peaks.block,
         peaks.highest,
         len(misses.pending),
@@ -39,7 +42,9 @@ def encode(state: ForecastState) -> bytes:
         len(state.hours),
         len(peaks.blocks),
     )
-    pending = b"".join(_PENDING.pack(*forecast) for forecast in misses.pending)
+    pending = b"".join(
+        _PENDING.pack(made.due, made.first, made.second, made.floor) for made in misses.pending
+    )
     arrays = b"".join(map(_little, (state.marks, state.hours, peaks.blocks)))
     data = head + pending + arrays
     return data + _CHECKSUM.pack(zlib.crc32(data))
@@ -52,10 +57,9 @@ def decode(data: bytes) -> ForecastState | None:
     data, checksum = data[: -_CHECKSUM.size], _CHECKSUM.unpack(data[-_CHECKSUM.size :])[0]
     if zlib.crc32(data) != checksum:
         return None
-    _, since, at, first, partial, watched, total, weight, hour, block, highest, *counts = (
-        _HEAD.unpack_from(data)
-    )
-    pending, marks, hours, blocks = counts
+    head = _HEAD.unpack_from(data)
+    since, at, first_hour, partial, watched = head[1:6]
+    pending, marks, hours, blocks = head[13:]
     ends = [_HEAD.size]
     for count, size in ((pending, _PENDING.size), (marks, 8), (hours, 4), (blocks, 4)):
         ends.append(ends[-1] + count * size)
@@ -65,12 +69,23 @@ def decode(data: bytes) -> ForecastState | None:
         since=since,
         at=at,
         marks=_array("d", data[ends[1] : ends[2]]),
-        first_hour=first,
+        first_hour=first_hour,
         hours=_array("f", data[ends[2] : ends[3]]),
         partial=partial,
         watched=watched,
-        misses=Misses(tuple(_PENDING.iter_unpack(data[ends[0] : ends[1]])), total, weight, hour),
-        peaks=Peaks(_array("f", data[ends[3] :]), block, highest),
+        misses=_misses(head[6:11], data[ends[0] : ends[1]]),
+        peaks=Peaks(_array("f", data[ends[3] :]), *head[11:13]),
+    )
+
+
+def _misses(head: tuple[float, float, int, float, int], pending: bytes) -> Misses:
+    total, weight, hour, factor, shifted = head
+    return Misses(
+        pending=tuple(starmap(Pending, _PENDING.iter_unpack(pending))),
+        total=total,
+        weight=weight,
+        hour=hour,
+        shift=Shift(factor, shifted) if factor else None,
     )
 
 

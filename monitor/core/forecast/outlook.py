@@ -84,6 +84,14 @@ class Outlook:
         part = (curve[whole + 1] - curve[whole]) * (rest - whole) if rest > whole else 0.0
         return before + curve[whole] + part
 
+    def expected_before(self, into: float) -> float:
+        """What was to be expected per hour in the hour that ended *into* the first one."""
+        first = self.cumulated[1]
+        # The hour before is, as an hour of the week, the last one ahead.
+        before = self.steady[-1] - self.steady[-2]
+        lead = first / self.steady[1] if self.steady[1] > 0 else 1.0
+        return into * first + (1 - into) * before * lead
+
 
 def look_ahead(hours: Sequence[float], first_hour: int) -> Outlook | None:
     """The outlook from *hours*, the first of which is hour number *first_hour* since 1970.

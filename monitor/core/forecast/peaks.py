@@ -1,7 +1,7 @@
 """How far this meter goes above its normal by itself: what a spike has to exceed.
 
-The limit is the meter's own: the highest excess of the last ten days and a little more, so that a
-steady meter is told of early and a wild one rarely.
+The limit is the meter's own, so that a steady meter is told of early and a wild one rarely: above
+what it reached in one of ten quarters of a day, by as much as its better and worse ones differ.
 """
 
 from __future__ import annotations
@@ -20,8 +20,14 @@ _BLOCK = 6 * HOUR
 _KEPT = 40
 """One peak per quarter of a day, for ten days."""
 
-_FLOOR = 0.3
+_FLOOR = 0.5
 """This share of the mean burn is added to both sides, so that a trickle in a quiet hour is none."""
+
+_RANK = 3
+"""The limit begins at the highest peak but three: two leaks of ten days do not hide a third."""
+
+_STRETCH = 0.7
+"""How far above that peak the limit is, in units of its distance from the median peak."""
 
 _MARGIN = 0.1
 _LEAST = 0.7
@@ -34,9 +40,8 @@ _TRIED_BLOCKS = 12
 _MINIMUM_BLOCKS = 4
 _HIGHEST = math.log(1000.0)
 
-_LEARNED_AT_ONCE = 0.3
-"""One wild episode raises the limit by no more than this: a leak must not make the next one pass
-for normal."""
+_LEARNED_AT_ONCE = 1.0
+"""A peak counts as no higher than so far above the limit, be it normal for the meter or a leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,10 @@ class Peaks:
         """The excess above which it is a spike; None while less than a day is known."""
         if len(self.blocks) < _MINIMUM_BLOCKS:
             return None
-        least = _LEAST if len(self.blocks) >= _TRIED_BLOCKS else _UNTRIED
-        return max(max(self.blocks) + _MARGIN, least)
+        ordered = sorted(self.blocks, reverse=True)
+        high, middle = ordered[_RANK], ordered[len(ordered) // 2]
+        least = _LEAST if len(ordered) >= _TRIED_BLOCKS else _UNTRIED
+        return max(high + _STRETCH * (high - middle) + _MARGIN, least)
 
     def entered(self, at: float, excess: float) -> Peaks:
         """After *excess* was seen at *at*."""

@@ -22,6 +22,11 @@ _PAST_DAYS_SHARE = 0.3
 _PAST_DAYS_MOST = 0.6
 """The more a meter misses its profile, the more its past days as they were are trusted."""
 
+_FADES = 3.0
+"""Hours in which what goes on now, above or below what was expected, fades by a factor of e."""
+
+_HALVINGS = 16
+
 _LATER = 0.02
 """Half of all cases last this much longer (as a logarithm) than the mean consumption says: bursts
 raise the mean, and most of the time there is none."""
@@ -58,32 +63,54 @@ def _last_hour(state: ForecastState) -> float | None:
 
 
 def _runway(state: ForecastState, outlook: Outlook, now: float, balance: float) -> Runway:
+    """From the last reading on, less the time that has gone by since."""
     if balance <= 0:
         return Runway(0.0, 0.0, 0.0)
-    into = (max(now, state.at) - state.present_hour * HOUR) / HOUR
-    before_now = outlook.consumed_within(into) - outlook.consumed_within(
-        (state.at - state.present_hour * HOUR) / HOUR
-    )
-    left = balance - before_now
-    if left <= 0:
-        return Runway(0.0, 0.0, 0.0)
-    middle = _middle(outlook, left, into, state.misses.typical)
-    if middle > LONGEST:
-        return Runway(math.inf, math.inf, math.inf)
+    into = (state.at - state.present_hour * HOUR) / HOUR
+    middle = _middle(state, outlook, balance, into, state.misses.typical)
     scale = _scale(middle, state.misses.typical)
-    late = middle * math.exp(_ABOVE * scale)
-    return Runway(middle * math.exp(-_BELOW * scale), middle, late if late <= LONGEST else math.inf)
+    gone = max(now - state.at, 0.0) / HOUR
+    hours = (middle * math.exp(-_BELOW * scale), middle, middle * math.exp(_ABOVE * scale))
+    return Runway(*(max(h - gone, 0.0) if h <= LONGEST else math.inf for h in hours))
 
 
-def _middle(outlook: Outlook, balance: float, into: float, miss: float) -> float:
+def _middle(
+    state: ForecastState, outlook: Outlook, balance: float, into: float, miss: float
+) -> float:
     """p50: by the profile, and a little by how long past days would have lasted."""
-    expected = outlook.hours_until(balance, into)
+    expected = _going_on(outlook, balance, into, _excess(state, outlook, into))
     if not 0 < expected < LONGEST:
         return expected
     share = min(_PAST_DAYS_SHARE * miss, _PAST_DAYS_MOST)
     as_before = _as_past_days(outlook, balance, into)
     drawn = math.log(as_before / expected) if as_before < LONGEST else 0.0
     return expected * math.exp(share * drawn + _LATER)
+
+
+def _excess(state: ForecastState, outlook: Outlook, into: float) -> float:
+    """How much more than expected was consumed in the last hour, per hour."""
+    burn = _last_hour(state)
+    return 0.0 if burn is None else burn - outlook.expected_before(into)
+
+
+def _going_on(outlook: Outlook, balance: float, into: float, excess: float) -> float:
+    """Hours until *balance* is consumed if the *excess* of now goes on, fading, beside the rest."""
+    plain = outlook.hours_until(balance, into)
+    if not 0 < plain < LONGEST or not excess:
+        return plain
+    begun = outlook.consumed_within(into)
+    low, high = 0.0, plain
+    if excess < 0:
+        high = outlook.hours_until(balance - excess * _FADES, into)
+        low = plain
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        extra = excess * _FADES * (1 - math.exp(-middle / _FADES))
+        if outlook.consumed_within(into + middle) - begun + extra < balance:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _as_past_days(outlook: Outlook, balance: float, into: float) -> float:

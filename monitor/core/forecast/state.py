@@ -10,7 +10,7 @@ from array import array
 from dataclasses import dataclass, field, replace
 
 from monitor.core.forecast.marks import HOUR, consumed_since, first_mark, marked
-from monitor.core.forecast.misses import Misses
+from monitor.core.forecast.misses import HALF, Misses
 from monitor.core.forecast.outlook import DAY, WEEK, WEEKS, Outlook, look_ahead
 from monitor.core.forecast.peaks import Peaks, excess, latest_burn, no_peaks
 from monitor.core.forecast.values import Step
@@ -24,8 +24,9 @@ class ForecastState:
     """Opaque outside of this package; times are Unix seconds.
 
     ``hours`` are the net consumptions of whole hours beginning with hour number ``first_hour``, NaN
-    where the meter was not watched; ``partial`` is that of the present hour, watched for
-    ``watched`` seconds.  ``outlook`` follows from ``hours`` and is made when it is needed.
+    where the meter was not watched; those before a change of level are scaled to the new one.
+    ``partial`` is the consumption of the present hour, watched for ``watched`` seconds.
+    ``outlook`` follows from ``hours`` and is made when it is needed.
     """
 
     since: float
@@ -138,13 +139,27 @@ def _give_back(state: ForecastState, amount: float) -> ForecastState:
 
 def _learn(state: ForecastState) -> ForecastState:
     """Compare what came with what was expected."""
+    if state.misses.hour != state.present_hour:
+        state = _check(state)
     outlook = state.outlook_made()
     if outlook is None:
         return state
-    misses = state.misses
-    if misses.hour != state.present_hour:
-        misses = misses.entered(state.hours, state.present_hour, outlook)
     peaks = state.peaks.entered(state.at, excess(latest_burn(state.marks), outlook))
-    if outlook is state.outlook and misses is state.misses and peaks is state.peaks:
+    if outlook is state.outlook and peaks is state.peaks:
         return state
-    return replace(state, outlook=outlook, misses=misses, peaks=peaks)
+    return replace(state, outlook=outlook, peaks=peaks)
+
+
+def _check(state: ForecastState) -> ForecastState:
+    """At the end of an hour: enter the misses, move the past to a new level, forecast anew."""
+    before = state.misses.hour
+    misses, shift = state.misses.checked(state.hours, state.present_hour)
+    if shift is not None:
+        hours = state.hours[:]
+        for index in range(min(shift.hour - state.first_hour, len(hours))):
+            hours[index] *= shift.factor
+        state = replace(state, hours=hours, outlook=None)
+    outlook = state.outlook_made()
+    if outlook is not None and before // HALF != state.present_hour // HALF:
+        misses = misses.with_forecast(outlook, len(state.hours))
+    return replace(state, misses=misses, outlook=outlook)

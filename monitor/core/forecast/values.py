@@ -48,8 +48,10 @@ class Runway:
         far = self.p10 if share < 0.5 else self.p90  # noqa: PLR2004 - the median
         if far == math.inf:
             return math.inf
-        reach = _NORMAL.inv_cdf(share) / _TAIL
-        return self.p50 * math.exp(abs(reach) * math.log(far / self.p50))
+        reach = abs(_NORMAL.inv_cdf(share)) / _TAIL
+        if far <= 0:
+            return max(self.p50 * (1 - reach), 0.0)
+        return self.p50 * math.exp(reach * math.log(far / self.p50))
 
     def probability_within(self, hours: float) -> float:
         """The probability that the balance is used up within *hours*, 0 to 1."""
@@ -60,6 +62,8 @@ class Runway:
         side = self.p10 if hours < self.p50 else self.p90
         if side == math.inf:
             return 0.5
+        if side <= 0:
+            return _NORMAL.cdf(_TAIL * (hours / self.p50 - 1))
         width = abs(math.log(side / self.p50)) or 1e-9
         return _NORMAL.cdf(_TAIL * math.log(hours / self.p50) / width)
 

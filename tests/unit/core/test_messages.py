@@ -510,3 +510,43 @@ NOTES = {
 @pytest.mark.parametrize(("note", "text"), NOTES.values(), ids=NOTES)
 def test_a_note_is_a_sentence(note: str, text: str) -> None:
     assert note == text
+
+
+TOOLS = Subject("useapi", "", "tools")
+
+
+def renewal(severity: Severity, detail: str = "") -> Event:
+    return event(
+        "renewal", Change.OCCURRED, severity, subject=TOOLS, meter="kling:anna", detail=detail
+    )
+
+
+def broken_login() -> Event:
+    fired = event("rejected", subject=TOOLS, reason=Reason.SESSION_BROKEN)
+    return replace(fired, meter="kling:anna")
+
+
+def test_a_renewed_login_is_told_in_its_own_words() -> None:
+    message = compose([renewal(INFO)], now=NOW)
+    assert message.title == "tools (kling:anna): logged in again"
+    assert not message.stories[0].topped_up
+
+
+def test_a_login_that_could_not_be_renewed_is_a_warning_with_the_providers_words() -> None:
+    message = compose([renewal(WARNING, "session_broken: HTTP 400")], now=NOW)
+    assert message.title == "WARNING: tools (kling:anna): logging in again failed"
+    assert ("Provider says", "session_broken: HTTP 400") in message.stories[0].facts
+
+
+@pytest.mark.parametrize(
+    ("severity", "clause"), [(INFO, "logged in again"), (WARNING, "logging in again failed")]
+)
+def test_a_broken_login_and_its_renewal_are_one_story(severity: Severity, clause: str) -> None:
+    message = compose([broken_login(), renewal(severity)], now=NOW)
+    assert message.title == f"CRITICAL: tools (kling:anna): login session broken; {clause}"
+
+
+def test_a_renewal_among_others_is_no_top_up() -> None:
+    paid = event("topped_up", Change.OCCURRED, INFO, amount=Decimal(5), balance=Decimal(9))
+    title = compose([paid, renewal(INFO)], now=NOW).title
+    assert title == "Topped up: studio; tools (kling:anna): logged in again"

@@ -32,7 +32,7 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS)
+@given(STEPS.map(lambda steps: [(minutes / 40, amount) for minutes, amount in steps]))
 def test_every_amount_is_in_one_hour_or_the_present_one(steps: list[tuple[float, float]]) -> None:
     state = _fed(*steps)
     total = sum(amount for _, amount in steps)
