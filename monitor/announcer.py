@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,10 +14,8 @@ from monitor.core.rules.base import Verdict
 from monitor.reminders import Reminders
 from monitor.restraint import Restraint
 from monitor.store.base import Changes, Snapshot
-from monitor.teller import Route, Teller, TellingPolicy
+from monitor.teller import Route, Teller, TellingPolicy, log_step
 from monitor.world import World
-
-log = logging.getLogger(__name__)
 
 
 class Announcer:
@@ -70,14 +67,7 @@ class Announcer:
         event = self._teller.event(transition)
         changes.events.append(event)
         self._flapping.note(event)
-        log.info(
-            "alert %d %s: %s %s of %s",
-            alert.id,
-            event.change,
-            event.severity,
-            event.rule,
-            alert.label,
-        )
+        log_step(event, alert)
         if suppression is not None:
             self._teller.suppress(event, suppression, changes)
             if event.change is Change.RESOLVED and suppression is Suppression.SILENCED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,10 +11,8 @@ from monitor.core.flapping import Course
 from monitor.core.model import Alert, Change, Severity, Suppression, Why
 from monitor.restraint import Restraint, was_told
 from monitor.store.base import Changes
-from monitor.teller import Teller, TellingPolicy
+from monitor.teller import Teller, TellingPolicy, log_step
 from monitor.world import World
-
-log = logging.getLogger(__name__)
 
 
 class Reminders:
@@ -126,5 +123,5 @@ class Reminders:
         event = replace(self._teller.event(reminder), at=now)
         changes.events.append(event)
         self._restraint.flapping.note(event)
-        log.info("alert %d %s: %s", alert.id, event.change, why)
+        log_step(event, alert)
         self._teller.tell(event, (alert.severity,), now, changes)
