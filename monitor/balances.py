@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
 from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
 from monitor.core.model import MeterReading, Subject
-from monitor.core.projection import outlook
 from monitor.core.rules import MeterView, OverdueTopUp, Spike, ToppedUp
 from monitor.core.rules.base import MeterRule, State
 from monitor.foresight import Foresight
@@ -97,7 +97,7 @@ class Balances:
         """The balance rules in the order in which they tell one story."""
         rules = watched.rules
         view = self._view(watched, reading, at, ledger=ledger, movement=movement)
-        about = _About(watched.balance_subject, reading.meter, changes)
+        about = _About.of(watched, reading.meter, changes)
         if rules.topped_up is not None and movement is not None:
             self._occur(rules.topped_up, view, about)
         # "Exhausted" already says it all: what is low or runs out waits until something is there.
@@ -116,7 +116,7 @@ class Balances:
         """The one rule that is also about what is no balance: sessions, and things one has."""
         if watched.rules.expiring is not None:
             view = MeterView(reading=reading, at=at, ledger=None, movement=None, firing=None)
-            about = _About(watched.balance_subject, reading.meter, changes)
+            about = _About.of(watched, reading.meter, changes)
             self._step(watched.rules.expiring, view, about)
 
     def finish(self, changes: Changes) -> None:
@@ -144,7 +144,6 @@ class Balances:
             firing=None,
             top_up_url=watched.top_up_url,
             projection=projection,
-            outlook=outlook(projection, reading.balance, at),
         )
 
     def _occur(self, rule: ToppedUp, view: MeterView, about: _About) -> None:
@@ -158,12 +157,12 @@ class Balances:
         """Let *rule* judge and move its alert; None where it is switched off."""
         if rule is None:
             return None
-        slot = about.slot(rule)
-        alert = self._world.alert(slot)
+        alert = self._world.alerts.get((*about.balance, rule.name))
         if alert is not None:
             view = replace(view, firing=alert.severity)
         verdict = rule.judge(view)
-        self._announcer.step(slot, verdict, view.at, about.changes)
+        if alert is not None or verdict.state is State.BREACH:
+            self._announcer.step(about.slot(rule), verdict, view.at, about.changes)
         return verdict.state
 
     def _judge_spike(self, rule: Spike | None, view: MeterView, about: _About) -> None:
@@ -193,14 +192,15 @@ class _About:
     """Which balance is judged, and the unit of work it belongs to."""
 
     subject: Subject
-    meter: str
+    balance: tuple[str, str]  # (subject id, meter)
     changes: Changes
 
-    @property
-    def balance(self) -> tuple[str, str]:
-        """(subject id, meter)."""
-        return (self.subject.id, self.meter)
+    @classmethod
+    def of(cls, watched: WatchedKey, meter: str, changes: Changes) -> Self:
+        """The balance of a key's *meter*."""
+        subject = watched.balance_subject
+        return cls(subject, (subject.id, meter), changes)
 
     def slot(self, rule: MeterRule) -> Slot:
         """Where an alert of *rule* belongs."""
-        return Slot(subject=self.subject, meter=self.meter, rule=rule.name)
+        return Slot(subject=self.subject, meter=self.balance[1], rule=rule.name)

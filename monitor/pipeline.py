@@ -7,7 +7,6 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,13 +30,12 @@ from monitor.core.model import (
 from monitor.core.renewals import Renewal
 from monitor.core.rules import KeyView, RuleParameters, Silent
 from monitor.core.rules.base import State
+from monitor.health_log import HealthLog
 from monitor.outages import ProviderWatch
 from monitor.store.base import Changes, StoredKey
 from monitor.storewatch import FAILING, StoreWatch
 from monitor.troubles import MeterWatch
 from monitor.world import LiveKey, LiveMeter, World
-
-log = logging.getLogger(__name__)
 
 SAVE_EVERY = timedelta(minutes=1)
 """Times alone (a key that goes on answering the same) are written at most this often; what a
@@ -66,6 +64,7 @@ class Pipeline:
         self._announcer = announcer
         self._watching_since = now
         self._providers = ProviderWatch(world)
+        self._health = HealthLog(world)
         self._balances = Balances(world, announcer)
         self.store = StoreWatch(announcer)
         self._meters = MeterWatch(world, announcer)
@@ -90,6 +89,7 @@ class Pipeline:
         """
         changes = Changes()
         self._providers.regroup()
+        self._health.regroup()
         self._balances.forget_speakers()
         self._end_unwatched(now, changes)
         for live in changed:
@@ -132,6 +132,7 @@ class Pipeline:
     def sweep(self, now: datetime) -> Changes:
         """What time alone brings about: keys and providers that have fallen silent."""
         changes = Changes()
+        self._health.tell(now)
         for transition in self._providers.recovered(self._watching_since, now):
             self._announcer.apply(transition, changes)
         self._announcer.remind(now, changes)
@@ -160,6 +161,7 @@ class Pipeline:
     def finish(self) -> Changes:
         """The last unit of work: times that were held back (see ``SAVE_EVERY``)."""
         changes = Changes()
+        self._health.tell_rest()
         for live in self.world.keys.values():
             saved, last = live.saved_at, live.state.last_poll_at
             if last is not None and (saved is None or last > saved):
@@ -192,11 +194,8 @@ class Pipeline:
         answered_before = was.reason is None and was.last_success_at is not None
         live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
         live.outage = None
-        if was.failures:
-            polls = "poll" if was.failures == 1 else "polls"
-            log.warning(
-                "key %s: answers again after %d failed %s", reading.key, was.failures, polls
-            )
+        if was.reason is not None:
+            self._health.answered(live, was, reading.at)
         changed = not answered_before
         for meter in reading.meters:
             changed |= self._observe_meter(
@@ -315,7 +314,7 @@ class Pipeline:
         state, at = live.state, failure.at
         changed = state.reason is not failure.reason or state.detail != failure.detail
         if state.reason is not failure.reason:
-            log.warning("key %s: no reading: %s: %s", failure.key, failure.reason, failure.detail)
+            self._health.failed(live, state, failure)
         refused_since = state.refused_since
         if failure.reason.needs_person:
             refused_since = refused_since or at
@@ -344,6 +343,7 @@ class Pipeline:
         That is no poll, so neither times nor numbers of polls move; what failed before still does.
         """
         if live.state.reason is None:
+            self._health.failed(live, live.state, unasked)
             live.state = replace(
                 live.state,
                 failing_since=unasked.at,

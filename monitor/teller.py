@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from monitor.core.model import (
 from monitor.core.routing import Concern
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World, concern_of
+
+log = logging.getLogger("monitor.alerts")
 
 
 class Route(Protocol):
@@ -222,3 +225,14 @@ class Teller:
         if subject == HOST and not facts.keys:  # it concerns them all
             return list(self._world.keys)
         return facts.keys or [k.watched.name for k in self._world.keys_of_account(subject)]
+
+
+def log_step(event: Event, alert: Alert) -> None:
+    """The log's line about what became of an alert."""
+    fields = {
+        "alert": alert.id,
+        "rule": event.rule,
+        "severity": event.severity.value,
+        **({"keys": len(alert.facts.keys)} if alert.facts.keys else {}),
+    }
+    log.info("alert %s: %s", event.change, alert.label, extra=fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -130,14 +131,17 @@ def command(  # noqa: PLR0917 - click passes by name
 
 @contextmanager
 def _quiet_pipeline() -> Iterator[None]:
-    """What the pipeline logs of the past is no news."""
+    """What the pipeline logs of the past is no news, and what it makes has no cycles to collect."""
     logger = logging.getLogger("monitor")
-    before = logger.level
+    before, collecting = logger.level, gc.isenabled()
     logger.setLevel(logging.CRITICAL)
+    gc.disable()
     try:
         yield
     finally:
         logger.setLevel(before)
+        if collecting:
+            gc.enable()
 
 
 # -- where the polls come from ----------------------------------------------------------------

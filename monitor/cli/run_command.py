@@ -83,11 +83,11 @@ def command(log_level: str, log_format: str, access_log: Path | None) -> None:
 
 
 def _settings(level: log.Level, form: log.Format) -> Settings:
-    """The configuration, after its warnings were told and the log was set up."""
+    """The configuration, after the log was set up and has its warnings."""
     loaded = load_all(Need.SEND)
-    for warning in loaded.warnings:
-        click.echo(str(warning), err=True)
     log.set_up(level, form, secrets=secrets_of(loaded.settings))
+    for warning in loaded.warnings:
+        logging.getLogger("monitor.config").warning("%s", warning)
     return loaded.settings
 
 

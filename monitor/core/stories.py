@@ -230,6 +230,7 @@ def _facts(scenes: Sequence[Scene], events: Sequence[Event]) -> tuple[tuple[str,
         *_failure_facts(lead),
         ("Error", lead.facts.detail if lead.event.rule in HOST_RULES else ""),
         ("Since" if _is_open(lead.event) else "Lasted", _duration_fact(scenes)),
+        ("Over since", _over_since(lead)),
         ("Flapping", _flapping(scenes)),
         ("Course", _course(events, lead.timezone)),
         *_identity_facts(lead),
@@ -339,6 +340,14 @@ def _duration_fact(scenes: Sequence[Scene]) -> str:
     first = min(over, key=_began)
     start = wording.clock(_began(first), lead.timezone)
     return f"{wording.span(first.at - _began(first))}, since {start}"
+
+
+def _over_since(lead: Scene) -> str:
+    """When it ended, where this is told later: at the end of a silence."""
+    event = lead.event
+    if event.change is not Change.RESOLVED or event.why is not Why.SILENCE_OVER:
+        return ""
+    return f"{wording.moment(event.at, lead.now, lead.timezone)}, while silenced"
 
 
 def _began(event: Event) -> datetime:

@@ -136,8 +136,7 @@ class Replay:
 
     def finish(self) -> Iterator[Line]:
         """The forecasts that are due until the last poll of all."""
-        for meter in self._meters.values():
-            yield from self._forecasts(meter, self._now)
+        yield from self._all_forecasts(self._now)
 
     def restart_after(self, gap: datetime) -> None:
         """Nobody watched until *gap*: what was silent before is not held against the keys."""
@@ -160,13 +159,21 @@ class Replay:
         if at > self._now:
             self._now = at
             if at > self._next_due:
-                for each in self._meters.values():
-                    yield from self._forecasts(each, at, inclusive=False)
+                yield from self._all_forecasts(at, inclusive=False)
                 self._next_due = min((m.due for m in self._meters.values()), default=0)
         else:
             meter = self._meters.get((seen.key, seen.meter))
             if meter is not None:
                 yield from self._forecasts(meter, at, inclusive=False)
+
+    def _all_forecasts(self, until: float, *, inclusive: bool = True) -> list[ForecastLine]:
+        """What is due of all meters, in the order of time."""
+        found = [
+            line
+            for meter in self._meters.values()
+            for line in self._forecasts(meter, until, inclusive=inclusive)
+        ]
+        return sorted(found, key=lambda line: line.at)
 
     def _read(self, lane: _Lane, seen: Sighting, at: float) -> Iterator[ForecastLine]:
         slot = (seen.key, seen.meter)

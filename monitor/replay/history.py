@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from monitor.core.model import Outage, Sample
+from monitor.core.model import Kind, Outage, Sample
+from monitor.providers.by_hand import MANUAL_METER
 from monitor.replay.engine import Sighting
 from monitor.store.base import Store
 from monitor.world import WatchedKey
@@ -21,11 +22,14 @@ def recorded(
     thinned samples the outline is left.  Raises :class:`~monitor.store.base.StoreError`.
     """
     stored = store.keys()
-    units = {(key.name, reading.meter): reading.unit for key in stored for reading, _ in key.meters}
+    known = {(key.name, reading.meter): reading for key in stored for reading, _ in key.meters}
     found: list[Sighting] = []
     for key in keys:
         for sample in store.samples(key.name, None, since, until):
-            unit = units.get((key.name, sample.meter), "")
+            reading = known.get((key.name, sample.meter))
+            if sample.meter == MANUAL_METER or (reading and reading.kind is not Kind.BALANCE):
+                continue  # shown only: no rule has ever judged it
+            unit = reading.unit if reading else ""
             found.extend(_read(sample, unit, key.interval, since, until))
         for outage in store.outages(key.name, since, until):
             found.extend(_failed(outage, since, until))

@@ -84,9 +84,35 @@ def test_the_source_archive_has_what_builds_tests_and_documents_it(built: Path) 
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         inside = {name.partition("/")[2] for name in opened.getnames()}
-    wanted = {*sources(), "README.md", "LICENSE", "Makefile", "docs/configuration.md"}
+    wanted = {*sources(), "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "requirements.txt"}
+    wanted |= {
+        "docs/configuration.md",
+        "man/credit-monitor.1",
+        "scripts/install",
+        "tests/conftest.py",
+    }
     assert wanted <= inside
     assert not {name for name in inside if name.startswith((".venv", ".git/", ".ci"))}
+
+
+def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    (again,) = tmp_path.glob("*.whl")
+    (wheel,) = built.glob("*.whl")
+    assert again.name == wheel.name
+    assert content(again) == content(wheel)
+
+
+def content(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def test_the_installed_program_is_the_wheel(program: Path, tmp_path: Path) -> None:
@@ -111,6 +137,12 @@ def test_the_installed_program_writes_a_configuration_and_checks_it(
     asked = run(program, tmp_path, "config", "check")
     assert asked.returncode == 78
     assert "KIE_API_KEY" in asked.stdout + asked.stderr
+
+
+def test_the_installed_program_has_its_catalog(program: Path, tmp_path: Path) -> None:
+    known = run(program, tmp_path, "providers", "openrouter")
+    assert (known.returncode, known.stderr) == (0, "")
+    assert "openrouter.ai" in known.stdout
 
 
 def test_the_installed_program_shows_everything(program: Path, tmp_path: Path) -> None:

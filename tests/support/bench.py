@@ -25,7 +25,7 @@ from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline
 from monitor.store.base import Changes, Snapshot, StoredForecast, StoredKey, StoredLedger
 from monitor.teller import TellingPolicy
-from monitor.world import WatchedKey, restore
+from monitor.world import WatchedKey, adopt, restore
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -111,6 +111,13 @@ class Bench:
         """The key is due and not asked."""
         unasked = Unasked(key=key, at=self.now, reason=reason, detail="not asked")
         return self.take(self.pipeline.observe(unasked))
+
+    def reconfigure(self, *keys: WatchedKey) -> list[Event]:
+        """The configuration has these keys now; what comes back begins anew here."""
+        world = self.pipeline.world
+        changed = adopt(world, keys, Snapshot(), self.now)
+        self.keys = keys
+        return self.take(self.pipeline.reconfigure(changed, self.now))
 
     def restart(self, keys: Sequence[WatchedKey] | None = None) -> Bench:
         """A new pipeline from what this one has written."""

@@ -14,7 +14,7 @@ from monitor.core.fields import STRICT
 from monitor.core.forecast import Usual
 from monitor.core.ledger import LedgerState, Movement
 from monitor.core.model import Facts, KeyState, MeterReading, Severity
-from monitor.core.projection import LONGEST, Outlook, Projection
+from monitor.core.projection import LONGEST, Projection, outlook
 
 
 class State(StrEnum):
@@ -54,9 +54,8 @@ class MeterView:
     """What a meter rule sees after one reading has been entered into the ledger.
 
     ``firing`` is the present severity of this rule's open alert, None when there is none.
-    ``projection`` is the forecast and ``outlook`` what it says for people; ``usual`` is the burn
-    beside the normal one (None: not known, or far from a spike); ``low_since`` is since when the
-    balance is below ``overdue_top_up.below``.
+    ``projection`` is the forecast, ``usual`` the burn beside the normal one (None: not known), and
+    ``low_since`` since when the balance is below ``overdue_top_up.below``.
     """
 
     reading: MeterReading
@@ -66,7 +65,6 @@ class MeterView:
     firing: Severity | None
     top_up_url: str = ""
     projection: Projection | None = None
-    outlook: Outlook = Outlook()  # noqa: RUF009 - frozen, so one shared empty value is safe
     usual: Usual | None = None
     low_since: datetime | None = None
 
@@ -90,7 +88,7 @@ class MeterView:
 
     def facts(self, **more: Any) -> Facts:
         """What every message about a balance tells, and *more*."""
-        ahead = self.outlook
+        ahead = outlook(self.projection, self.reading.balance, self.at)
         known: dict[str, Any] = {
             "balance": self.reading.balance,
             "unit": self.reading.unit,

@@ -20,14 +20,14 @@ class Exhausted(RuleParameters):
     def judge(self, view: MeterView) -> Verdict:
         """Breach at zero and below; once firing, until more than crumbs are there."""
         balance = view.reading.balance
-        facts = view.facts(
-            threshold=Decimal(0), reference=view.reference, top_up_url=view.top_up_url
-        )
         if balance is None:
-            return Verdict.ok(facts)
+            return view.ok()
         # The top-up that ends the episode also moves the reference, so a small one still clears;
         # a reference below zero (a debt from the first reading on) must not clear a debt.
         clear_at = max(view.reference * CLEAR_SHARE, Decimal(0)) if view.firing else 0
         if balance <= clear_at:
+            facts = view.facts(
+                threshold=Decimal(0), reference=view.reference, top_up_url=view.top_up_url
+            )
             return Verdict.breach(Severity.CRITICAL, facts)
-        return Verdict.ok(facts)
+        return view.ok(reference=view.reference)

@@ -54,7 +54,7 @@ class LowBalance(RuleParameters):
         """Breach while the balance is below a limit, with hysteresis for what already fires."""
         balance = view.reading.balance
         if balance is None:
-            return Verdict.ok(self._facts(view, None, None))
+            return view.ok()
         last: tuple[Threshold | None, Decimal | None] = (None, None)
         for severity, limit, amount in self.thresholds(view.reference):
             last = (limit, amount)
@@ -63,7 +63,7 @@ class LowBalance(RuleParameters):
             # Nothing left is below any share, also of a reference level that is itself zero.
             if balance < clear_at or (limit.share is not None and balance <= 0):
                 return Verdict.breach(severity, self._facts(view, limit, amount))
-        return Verdict.ok(self._facts(view, *last))
+        return Verdict.ok(self._facts(view, *last)) if view.firing else view.ok()
 
     def _pad(self, amount: Decimal, reference: Decimal) -> Decimal:
         """How far above *amount* it resolves; a limit of zero has no size of its own to take a

@@ -53,7 +53,7 @@ class Spike(RuleParameters):
         is_far = seen.factor >= share * least and seen.surprise >= share
         if is_far and (view.firing or _matters(view, seen)):
             return Verdict.breach(_severity(view, seen), _facts(view, seen))
-        return Verdict.ok(_facts(view, seen))
+        return Verdict.ok(_facts(view, seen)) if view.firing else view.ok()
 
 
 def _severity(view: MeterView, seen: Usual) -> Severity:

@@ -15,7 +15,7 @@ from monitor.core.forecast import Forecast, Usual
 from monitor.core.forecast import Runway as Hours
 from monitor.core.ledger import open_ledger
 from monitor.core.model import MeterReading, Severity
-from monitor.core.projection import Projection, outlook
+from monitor.core.projection import Projection
 from monitor.core.rules import (
     BeforeTopUp,
     Expiring,
@@ -51,7 +51,6 @@ def view(
         "ledger": open_ledger(NOW, Decimal(1000), "credits"),
         "movement": None,
         "projection": projection,
-        "outlook": outlook(projection, amount, NOW),
     }
     return MeterView(at=NOW, firing=firing, **(values | more))
 

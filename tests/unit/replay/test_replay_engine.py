@@ -78,6 +78,19 @@ def test_a_forecast_does_not_wait_for_a_meter_that_is_not_read() -> None:
     ]
 
 
+def test_forecasts_of_several_meters_come_in_the_order_of_time() -> None:
+    lines = forecasts(play(replay(), [seen(0, "100"), seen(0, "50", "b"), seen(125, "99")]))
+    hours = [(line.at - START) / timedelta(hours=1) for line in lines]
+    assert [(line.key, hour) for line, hour in zip(lines, hours, strict=True)] == [
+        ("a", 0),
+        ("b", 0),
+        ("a", 1),
+        ("b", 1),
+        ("a", 2),
+        ("b", 2),
+    ]
+
+
 def test_a_meter_that_nobody_reads_any_more_has_no_forecast_after_two_days() -> None:
     lines = forecasts(play(replay(), [seen(0, "100"), seen(7 * 1440, "90")]))
     assert [line.at - START for line in lines] == [
