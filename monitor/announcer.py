@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.alerts import Slot, Transition, step
 from monitor.core.flapping import Flapping
 from monitor.core.messages import Message
-from monitor.core.model import Alert, Change, Notification
+from monitor.core.model import Alert, Change, Event, Notification, Suppression
 from monitor.core.rules.base import Verdict
 from monitor.reminders import Reminders
 from monitor.restraint import Restraint
@@ -29,7 +29,7 @@ class Announcer:
         self._alert_id = snapshot.last_alert_id
         self._flapping = Flapping(policy.repeat, snapshot.recent)
         self._teller = Teller(world, routes, policy, snapshot)
-        self._restraint = Restraint(world, self._teller, self._flapping)
+        self._restraint = Restraint(world, self._teller, self._flapping, snapshot)
         self._reminders = Reminders(world, policy, self._teller, self._restraint)
 
     @property
@@ -70,6 +70,10 @@ class Announcer:
         log_step(event, alert)
         if suppression is not None:
             self._teller.suppress(event, suppression, changes)
+            if event.change is Change.RESOLVED and suppression is Suppression.SILENCED:
+                self._restraint.kept_ends.keep(
+                    event, alert.severities, escalated=alert.escalated_at is not None
+                )
         if event.told and (self._policy.tell_resolved or event.change is not Change.RESOLVED):
             ended = event.change is Change.RESOLVED
             asked = self._policy.escalate_to if ended and alert.escalated_at else ""
@@ -84,6 +88,7 @@ class Announcer:
         elif transition.change is Change.RESOLVED:
             self._world.alerts.pop(alert.slot, None)
             self._world.acks.pop(alert.id, None)
+            self._restraint.withheld.discard(alert.id)
 
     def wanted(self, route: Route, alert: Alert) -> bool:
         """Whether *route* lets the present state of *alert* through."""
@@ -94,6 +99,15 @@ class Announcer:
         escalation.
         """
         self._reminders.remind(now, changes)
+
+    def is_silenced(self, event: Event, now: datetime) -> bool:
+        """Whether a silence that holds at *now* covers what *event* is about."""
+        return self._restraint.is_silenced_at(event, now)
+
+    def withhold(self, events: Iterable[Event]) -> None:
+        """Some channel was not told of *events*: they were silenced while its message waited."""
+        told = {event.alert_id for event in events}
+        self._restraint.withheld |= {a.id for a in self._world.alerts.values() if a.id in told}
 
     def clock_set(self, now: datetime, changes: Changes) -> None:
         """The wall clock may have been set back: what was told in its future counts from now.

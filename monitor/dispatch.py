@@ -116,7 +116,9 @@ class Dispatch:
         """Begin to deliver, first what *snapshot* holds back."""
         self._line = line
         senders = {name: sender for name, sender in line.senders.items() if sender is not None}
-        self._outbox = Outbox(senders, self._context(line), elsewhere=line.mirrors)
+        self._outbox = Outbox(
+            senders, self._context(line), elsewhere=line.mirrors, handed=snapshot.handed
+        )
         self._outbox.accept(snapshot.notifications, snapshot.events)
         self._outbox.start()
 
@@ -198,6 +200,8 @@ class Dispatch:
         return OutboxContext(
             compose=partial(_compose, timezone=notify.zone),
             hand_over=around.announcer.hand_over,
+            silenced=lambda event: around.announcer.is_silenced(event, around.clock.now()),
+            withhold=around.announcer.withhold,
             recall=partial(_recall, timezone=notify.zone),
             settle=self._settle,
             record=around.recorder.add,

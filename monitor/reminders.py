@@ -36,11 +36,12 @@ class Reminders:
         """
         for slot, course in self._restraint.flapping.settled(now):
             self._settle(self._world.alerts.get(slot), course, now, changes)
+        self._tell_kept_ends(now, changes)
         waiting = []
         for alert in list(self._world.alerts.values()):
             if self._restraint.is_silenced_at(alert, now):
                 continue
-            if not was_told(alert):
+            if self._restraint.is_owed(alert):
                 why = self._restraint.why_told_late(alert)
                 if why is not None:
                     self._remind(alert, why, now, changes)
@@ -59,6 +60,7 @@ class Reminders:
             changes.events.append(end)
             if silenced:
                 self._teller.suppress(end, Suppression.SILENCED, changes)
+                self._restraint.kept_ends.keep(end, course.severities)
             elif self._policy.tell_resolved:
                 self._teller.tell(end, course.severities, now, changes)
 
@@ -71,6 +73,20 @@ class Reminders:
             return
         self._world.alerts[alert.slot] = alert
         changes.alerts.append(alert)
+
+    def _tell_kept_ends(self, now: datetime, changes: Changes) -> None:
+        """Tell what ended within a silence that is over, unless it has begun again since."""
+        kept_ends = self._restraint.kept_ends
+        for slot, kept in kept_ends:
+            if self._restraint.is_silenced_at(kept.event, now):
+                continue
+            kept_ends.let_go(slot)
+            told = self._policy.tell_resolved and slot not in self._world.alerts
+            end = replace(kept.event, told=told, why=Why.SILENCE_OVER)
+            changes.events.append(end)
+            if told:
+                also = self._policy.escalate_to if kept.escalated else ""
+                self._teller.tell(end, kept.severities, now, changes, also=also)
 
     def _repeat(self, waiting: Sequence[Alert], now: datetime, changes: Changes) -> None:
         """Reminders that are due; those due soon come along, so that it is one message."""
@@ -100,6 +116,7 @@ class Reminders:
             told = (*told, alert.severity)
         facts = replace(alert.facts, fired=self._restraint.flapping.fired(alert.slot, now))
         alert = replace(alert, told_at=now, severities=told, facts=facts)
+        self._restraint.withheld.discard(alert.id)
         self._world.alerts[alert.slot] = alert
         changes.alerts.append(alert)
         reminder = Transition(alert=alert, change=Change.REMINDED, why=why, told=True)

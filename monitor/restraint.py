@@ -6,19 +6,29 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.alerts import Transition
+from monitor.core.endings import KeptEnds
 from monitor.core.flapping import Flapping
 from monitor.core.model import Alert, Change, Event, Suppression, Why
 from monitor.core.routing import is_silenced
-from monitor.core.stories import ONE_STORY, SAYS_IT_ALL
+from monitor.core.voices import ONE_STORY, SAYS_IT_ALL
+from monitor.store.base import Snapshot
 from monitor.teller import Teller
 from monitor.world import World
 
 
 class Restraint:
-    """Holds back what *teller* would tell, and knows what of that may be told later."""
+    """Holds back what *teller* would tell, and knows what of that may be told later.
 
-    def __init__(self, world: World, teller: Teller, flapping: Flapping) -> None:
+    ``withheld`` are open alerts that were silenced while a message of them waited; ``kept_ends``
+    those that were told, and ended within a silence.
+    """
+
+    def __init__(
+        self, world: World, teller: Teller, flapping: Flapping, snapshot: Snapshot
+    ) -> None:
         self.flapping = flapping
+        self.kept_ends = KeptEnds(snapshot.silenced_ends)
+        self.withheld = set(snapshot.withheld)  # alerts of which not everybody could be told
         self._world = world
         self._teller = teller
         self._covered: set[int] = set()  # alerts whose story another one tells
@@ -33,8 +43,12 @@ class Restraint:
             return _untold(transition, before), Suppression.FLAPPING
         return self._silenced(transition, before)
 
+    def is_owed(self, alert: Alert) -> bool:
+        """Whether channels do not know of *alert*, or not all of those that should."""
+        return not was_told(alert) or alert.id in self.withheld
+
     def why_told_late(self, alert: Alert) -> Why | None:
-        """Why to tell now of an *alert* that nobody was told of; None while something still holds
+        """Why to tell now of an *alert* that is owed; None while something still holds
         it back, or somebody looks after it.
         """
         if self.flapping.is_held(alert.slot) or self._is_taken_on(alert) or self._is_covered(alert):

@@ -163,9 +163,10 @@ def _next_or_last(record: NotificationRecord, now: datetime) -> str:
 
 @command.command(
     epilog="\b\nExamples:\n  credit-monitor notify retry        all dead letters\n"
-    "  credit-monitor notify retry 17 18"
+    "  credit-monitor notify retry 17 18",
+    context_settings={"ignore_unknown_options": True},  # what a command sent is below zero
 )
-@click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+@click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
 @format_option("table", "json")
 def retry(ids: tuple[int, ...], output_format: str) -> None:
     """Put dead letters back into the outbox (all when no ID is given).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
@@ -14,11 +14,12 @@ from monitor import reports
 from monitor.cli import output
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option
-from monitor.cli.sending import Sent, send_each, sent_table
-from monitor.cli.sources import Need, load_all, reading_store
+from monitor.cli.sending import Sent, keep, send_each, sent_table
+from monitor.cli.sources import Need, load_all, reading_store, writing_store
 from monitor.config import Settings
 from monitor.core import digest_words, wording
 from monitor.core.digest_values import BalanceDigest, Digest, Mark, Payments
+from monitor.core.messages import Message
 from monitor.core.periods import Every
 from monitor.delivery.base import Outcome
 from monitor.world import watched_key
@@ -29,7 +30,8 @@ Examples:
   credit-monitor report --period day --send
   credit-monitor report --format json | jq '.balances[].consumed'
 
-Reads only what the daemon has recorded. Days and weeks are those that are over.
+Reads only what the daemon has recorded. What --send sends is listed by
+notify list. Days and weeks are those that are over.
 """
 
 
@@ -86,8 +88,21 @@ def _send(
     terminal = sys.stderr if output_format == "json" else sys.stdout
     results = asyncio.run(send_each(chosen, messages, settings, terminal))
     _print_results(results, output_format)
+    _record(settings, results, messages, now)
     if any(sent.outcome is not Outcome.DELIVERED for sent in results):
         raise click.exceptions.Exit(Exit.FAILED)
+
+
+def _record(
+    settings: Settings, results: Sequence[Sent], messages: Mapping[str, Message], now: datetime
+) -> None:
+    """What was sent stays sent if it cannot be recorded: that is said, and is no failure."""
+    try:
+        with writing_store(settings) as store:
+            for sent in results:
+                keep(store, sent, messages[sent.channel], now)
+    except CommandError as error:
+        click.echo(f"Not recorded for notify list: {error.lines[0]}", err=True)
 
 
 def _print_results(results: Sequence[Sent], output_format: str) -> None:

@@ -6,13 +6,17 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TextIO
 
 from monitor.cli import output
 from monitor.config import ChannelSettings, Settings
-from monitor.core.messages import Message
+from monitor.core.messages import Message, encode
+from monitor.core.model import Attempt, Notification
 from monitor.delivery.base import Delivery, Outcome, Sender
+from monitor.delivery.patience import conclude
 from monitor.delivery.senders import make_alertmanager_sender, make_sender
+from monitor.store.base import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,34 @@ def _sender(channel: ChannelSettings, settings: Settings, terminal: TextIO) -> S
     urls = [url.get_secret_value() for url in channel.alertmanager]
     ca_file = settings.http.ca_file
     return make_alertmanager_sender(urls, name=channel.name, timeout=seconds, ca_file=ca_file)
+
+
+def keep(store: Store, sent: Sent, message: Message, at: datetime) -> None:
+    """Record what was sent *at* that moment, and how it went, among the notifications.
+
+    What failed is a dead letter at once: a command does not wait to try again.
+    """
+    waiting = Notification(
+        id=0,
+        channel=sent.channel,
+        event_ids=(),
+        created_at=at,
+        due_at=at,
+        next_attempt_at=at,
+        body=encode(message),
+    )
+    took = timedelta(seconds=sent.seconds)
+    delivery = Delivery(outcome=sent.outcome, detail=sent.detail)
+    over, outcome = conclude(waiting, delivery, now=at + took, give_up_after=timedelta(0), jitter=0)
+    attempt = Attempt(
+        notification_id=0,
+        number=over.attempts,
+        at=over.finished_at or at,
+        outcome=outcome,
+        detail=sent.detail,
+        duration=took,
+    )
+    store.add_sent(over, attempt)
 
 
 def sent_table(results: Sequence[Sent]) -> output.Table:

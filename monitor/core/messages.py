@@ -21,6 +21,7 @@ __all__ = [
     "compose",
     "decode",
     "encode",
+    "fallback_end_note",
     "fallback_note",
     "limit_note",
     "recall",
@@ -227,6 +228,11 @@ def fallback_note(channel: str, cause: str) -> str:
     """Says that *channel* should have told this; *cause* is a sentence without secrets."""
     why = f": {cause.rstrip('.')}" if cause else ""
     return f"For channel {channel}, which could not deliver it{why}."
+
+
+def fallback_end_note(channel: str) -> str:
+    """Says why a fallback is told of the end: *channel* had not delivered the beginning."""
+    return f"For channel {channel}, which could not deliver the beginning; it delivers again."
 
 
 def limit_note(count: int, names: Sequence[str]) -> str:

@@ -300,7 +300,7 @@ class Why(StrEnum):
     COVERED = "covered"  # another alert of the same subject tells the same story
     UNWATCHED = "unwatched"  # key or rule left the configuration
     REPEAT = "repeat"  # the time of a reminder has come
-    SILENCE_OVER = "silence_over"  # a silence ended and the alert is still open
+    SILENCE_OVER = "silence_over"  # a silence ended: the alert is still open, or ended within it
     UNCOVERED = "uncovered"  # the alert that told the same story is over, and this one is not
     UNANSWERED = "unanswered"  # nobody acknowledged it in time
     SETTLED = "settled"  # it came and went, and has now stayed the same for a while

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,11 +15,13 @@ from monitor.core.messages import (
     Lateness,
     Message,
     came_and_went,
+    fallback_end_note,
     fallback_note,
     limit_note,
 )
 from monitor.core.model import (
     Attempt,
+    Change,
     Event,
     Notification,
     NotificationState,
@@ -38,6 +40,8 @@ LATE_AFTER = timedelta(minutes=1)
 """A message that leaves this long after its time says so."""
 MAX_TOGETHER = 200
 """After a channel's outage at most this many notifications are told in one message."""
+
+_OVER = (Change.RESOLVED, Change.OCCURRED)
 
 Accept = Callable[[Iterable[Notification], Iterable[Event]], None]
 
@@ -58,6 +62,7 @@ class Channel:
     def __init__(self, name: str, sender: Sender, context: OutboxContext, accept: Accept) -> None:
         self.name = name
         self.entries: dict[int, _Entry] = {}
+        self.handed: set[int] = set()  # alerts that the fallback was told of and believes open
         self._accept_elsewhere = accept
         self._fallback = context.policy.fallbacks.get(name, "")
         self._quota = Quota(context.policy.limits.get(name))
@@ -216,8 +221,12 @@ class Channel:
         """Send everything that is due as one message, and record how it went."""
         entries = self._ready()
         await self._context.settle([e.notification.id for e in entries])
+        entries = self._not_silenced(entries)
+        if not entries:
+            return
         if self._has_passed(entries):
-            self._drop(entries)
+            self._drop(entries, Suppression.PASSED)
+            log.info("channel %s: dropped what was held back and is over", self.name)
             return
         began, now, sender = time.monotonic(), self._clock.now(), self._sender
         delivery = await self._deliver(*self._message(entries, now))
@@ -244,7 +253,34 @@ class Channel:
         gone = came_and_went(events)
         return bool(events) and all(event.alert_id in gone for event in events)
 
-    def _drop(self, entries: Sequence[_Entry]) -> None:
+    def _not_silenced(self, entries: list[_Entry]) -> list[_Entry]:
+        """*entries* without what was silenced while it waited; told when the silence is over.
+
+        The end of what people were told before is told all the same: it was decided before.
+        """
+        events = _events(entries)
+        ends = {e.alert_id for e in events} - came_and_went(events)
+        muted = {
+            e.id: e
+            for e in events
+            if self._context.silenced(e)
+            and not (e.change is Change.RESOLVED and e.alert_id in ends)
+        }
+        if not muted:
+            return entries
+        self._context.withhold(muted.values())
+        log.info("channel %s: silenced while it waited: %d", self.name, len(muted))
+        silent = [e for e in entries if e.events and muted.keys() >= e.events.keys()]
+        self._drop(silent, Suppression.SILENCED)
+        left = [e for e in entries if e.notification.id in self.entries]
+        changes = Changes()
+        for entry in left:
+            gone = [entry.events.pop(i) for i in muted if i in entry.events]
+            self._suppress(gone, Suppression.SILENCED, changes)
+        self._context.record(changes)
+        return left
+
+    def _drop(self, entries: Sequence[_Entry], reason: Suppression) -> None:
         now, changes = self._clock.now(), Changes()
         for entry in entries:
             dropped = NotificationState.DROPPED
@@ -253,8 +289,7 @@ class Channel:
             )
             del self.entries[entry.notification.id]
             self._context.listener.notification(self.name, "dropped")
-        self._suppress(_events(entries), Suppression.PASSED, changes)
-        log.info("channel %s: dropped what was held back and is over", self.name)
+        self._suppress(_events(entries), reason, changes)
         self._context.record(changes)
 
     def _suppress(self, events: Iterable[Event], reason: Suppression, changes: Changes) -> None:
@@ -351,21 +386,44 @@ class Channel:
     ) -> Notification:
         """*after*, and the fallback told of it where this channel has refused or failed too long.
 
-        A channel that only fails goes on being tried; the fallback is told once.
+        A channel that only fails goes on being tried; the fallback is told once.  Of the end of
+        what it was told before it hears in any case.
         """
-        delivered = after.state is NotificationState.DELIVERED
+        if not self._fallback or after.handed_to:
+            return after
         failing = now - after.due_at >= self._context.policy.fallback_after
         refused = after.state is NotificationState.DEAD
-        if not self._fallback or after.handed_to or delivered or not (refused or failing):
+        ends = [e for e in entry.events.values() if self._ends_handed(e)]
+        if after.state is NotificationState.DELIVERED:
+            if ends:
+                only = replace(after, event_ids=tuple(e.id for e in ends))
+                self._tell_fallback(only, ends, fallback_end_note(self.name), now, changes)
+            return after
+        if not (refused or failing or ends):
             return after
         note = fallback_note(self.name, after.error)
+        self._tell_fallback(after, entry.events.values(), note, now, changes)
+        return replace(after, handed_to=self._fallback)
+
+    def _ends_handed(self, event: Event) -> bool:
+        return event.change is Change.RESOLVED and event.alert_id in self.handed
+
+    def _tell_fallback(
+        self,
+        after: Notification,
+        events: Collection[Event],
+        note: str,
+        now: datetime,
+        changes: Changes,
+    ) -> None:
         handed = self._context.hand_over(replace(after, error=""), self._fallback, note)
         handed = replace(
             handed, state=NotificationState.PENDING, finished_at=None, next_attempt_at=now
         )
         changes.notifications.append(handed)
-        self._accept_elsewhere([handed], entry.events.values())
-        return replace(after, handed_to=self._fallback)
+        self._accept_elsewhere([handed], events)
+        self.handed |= {e.alert_id for e in events if e.change not in _OVER}
+        self.handed -= {e.alert_id for e in events if e.change in _OVER}
 
     def _move(self, entry: _Entry, after: Notification, now: datetime) -> None:
         if after.state is not NotificationState.PENDING:

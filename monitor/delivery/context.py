@@ -57,11 +57,15 @@ class OutboxContext:
     the notification that tells another channel what this one did not take; ``settle`` closes the
     groups of notifications and waits until they are recorded; ``record`` takes what became of them;
     ``illustrate`` adds charts to a message, if there are to be any;
+    ``silenced`` says whether a silence covers an event now; ``withhold`` is told which events a
+    channel was not told for this reason;
     ``recall`` brings back the message of a notification that tells no events.
     """
 
     compose: Compose
     hand_over: Callable[[Notification, str, str], Notification]
+    silenced: Callable[[Event], bool]
+    withhold: Callable[[Iterable[Event]], None]
     settle: Callable[[Iterable[int]], Awaitable[None]]
     record: Callable[[Changes], None]
     listener: OutboxListener

@@ -22,6 +22,7 @@ class Outbox:
     """Accepts notifications once they are recorded and brings them to their channels.
 
     Those of the channels *elsewhere* are somebody else's: a mirror's record of its failures.
+    *handed* are the alerts whose beginning a channel's fallback was told, by channel and number.
     """
 
     def __init__(
@@ -30,12 +31,16 @@ class Outbox:
         context: OutboxContext,
         *,
         elsewhere: Collection[str] = (),
+        handed: Iterable[tuple[str, int]] = (),
     ) -> None:
         self._elsewhere = frozenset(elsewhere)
         self._context = context
         self._workers = {
             name: Channel(name, sender, context, self.accept) for name, sender in senders.items()
         }
+        for channel, alert_id in handed:
+            if channel in self._workers:
+                self._workers[channel].handed.add(alert_id)
 
     def start(self) -> None:
         """Begin to deliver."""

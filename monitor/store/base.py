@@ -155,6 +155,10 @@ class Snapshot:
     ``silences`` those that nobody has ended (the time of some may have run out, which the store
     has no clock to tell), ``acks`` those of the open alerts, ``renewals`` the last of each meter,
     ``recent`` the events of alerts that opened within two hours before the newest, or later.
+    ``silenced_ends`` are told alerts that ended within a silence, each with the end that nobody was
+    told of yet; ``withheld`` the open alerts of which some channel was not told because they were
+    silenced while its message waited; ``handed`` the alerts whose beginning a channel's fallback
+    was told, by channel and number, as far as their end is still to be told.
     """
 
     keys: tuple[StoredKey, ...] = ()
@@ -169,6 +173,9 @@ class Snapshot:
     acks: tuple[Ack, ...] = ()
     renewals: tuple[Renewal, ...] = ()
     recent: tuple[Event, ...] = ()
+    silenced_ends: tuple[tuple[Alert, Event], ...] = ()
+    withheld: tuple[int, ...] = ()
+    handed: tuple[tuple[str, int], ...] = ()
     last_alert_id: int = 0
     last_event_id: int = 0
     last_notification_id: int = 0
@@ -259,6 +266,14 @@ class Store(Protocol):
 
     def attempts(self, notification_ids: Sequence[int]) -> list[Attempt]:
         """The tries of these notifications, oldest first."""
+        ...
+
+    def add_sent(self, sent: Notification, attempt: Attempt) -> Notification:
+        """Keep what a command has sent itself, and the one try; returns it with its identity.
+
+        Identities that the store gives are below zero: those above are the daemon's, which does
+        not ask the store for the next one.
+        """
         ...
 
     def revive(self, notification_ids: Sequence[int], now: datetime) -> int:

@@ -13,6 +13,7 @@ from monitor.core.model import (
     Ack,
     Alert,
     Attempt,
+    Change,
     Event,
     MeterReading,
     MeterTrouble,
@@ -22,6 +23,8 @@ from monitor.core.model import (
     Sample,
     Silence,
     Suppressed,
+    Suppression,
+    Why,
 )
 from monitor.store import codec, schema
 from monitor.store.base import (
@@ -40,6 +43,8 @@ def snapshot(connection: Connection) -> Snapshot:
     """All that a start needs, as of one moment."""
     pending = notifications(connection, [NotificationState.PENDING], None)
     told = sorted({event for notification in pending for event in notification.event_ids})
+    kept = _silenced_ends(connection)
+    ending = {alert.id for alert, _ in kept} | {e.alert_id for e in events_by_id(connection, told)}
     return Snapshot(
         keys=tuple(keys(connection)),
         ledgers=tuple(ledgers(connection)),
@@ -55,9 +60,69 @@ def snapshot(connection: Connection) -> Snapshot:
             codec.renewal_of(row) for row in connection.execute(select(schema.renewals))
         ),
         recent=tuple(_recent_events(connection)),
+        silenced_ends=tuple(kept),
+        withheld=tuple(_withheld(connection)),
+        handed=tuple(_handed(connection, ending)),
         last_alert_id=connection.scalar(select(func.max(schema.alerts.c.id))) or 0,
         last_event_id=connection.scalar(select(func.max(schema.events.c.id))) or 0,
-        last_notification_id=connection.scalar(select(func.max(schema.notifications.c.id))) or 0,
+        last_notification_id=max(
+            connection.scalar(select(func.max(schema.notifications.c.id))) or 0, 0
+        ),
+    )
+
+
+def _silenced_ends(connection: Connection) -> list[tuple[Alert, Event]]:
+    """Told alerts whose end a silence kept back, and still does; oldest first."""
+    event, alert, kept = schema.events, schema.alerts, schema.suppressions.c
+    statement = (
+        select(event)
+        .join(schema.suppressions, kept.event_id == event.c.id)
+        .join(alert, alert.c.id == event.c.alert_id)
+        .where(
+            kept.channel == "",
+            kept.reason == Suppression.SILENCED,
+            event.c.change == Change.RESOLVED,
+            event.c.told.is_(False),
+            event.c.why != Why.SILENCE_OVER,
+            alert.c.severities != "",
+        )
+    )
+    ends = [codec.event_of(row) for row in connection.execute(statement.order_by(event.c.id))]
+    rows = _having(connection, select(alert), alert.c.id, [end.alert_id for end in ends])
+    ended = {row.id: codec.alert_of(row) for row in rows}
+    return [(ended[end.alert_id], end) for end in ends]
+
+
+def _withheld(connection: Connection) -> list[int]:
+    """Open alerts that were silenced while a message of them waited, after they were told last."""
+    event, alert, kept = schema.events.c, schema.alerts.c, schema.suppressions.c
+    statement = (
+        select(alert.id)
+        .join(schema.events, event.alert_id == alert.id)
+        .join(schema.suppressions, kept.event_id == event.id)
+        .where(
+            alert.resolved_at.is_(None),
+            kept.reason == Suppression.SILENCED,
+            kept.channel != "",
+            kept.at >= alert.told_at,
+        )
+    )
+    return sorted(set(connection.scalars(statement)))
+
+
+def _handed(connection: Connection, ending: set[int]) -> list[tuple[str, int]]:
+    """By channel, the alerts that its fallback was told of: open ones, and those of *ending*."""
+    sent, link, event = schema.notifications.c, schema.notification_events.c, schema.events.c
+    statement = (
+        select(sent.channel, event.alert_id, schema.alerts.c.resolved_at)
+        .join(schema.notification_events, link.notification_id == sent.id)
+        .join(schema.events, event.id == link.event_id)
+        .join(schema.alerts, schema.alerts.c.id == event.alert_id)
+        .where(sent.handed_to != "")
+    )
+    rows = connection.execute(statement)
+    return sorted(
+        {(r.channel, r.alert_id) for r in rows if not r.resolved_at or r.alert_id in ending}
     )
 
 
@@ -197,7 +262,8 @@ def notifications(
 ) -> list[Notification]:
     """Notifications in these states (all when empty), newest first."""
     table = schema.notifications
-    statement = select(table).order_by(table.c.id.desc()).limit(limit)
+    newest_first = table.c.created_at.desc(), table.c.id.desc()
+    statement = select(table).order_by(*newest_first).limit(limit)
     if states:
         statement = statement.where(table.c.state.in_(states))
     return with_events(connection, connection.execute(statement).all())

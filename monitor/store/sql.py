@@ -183,6 +183,11 @@ class SqlStore:
         with self._read() as connection:
             return reading.attempts(connection, notification_ids)
 
+    def add_sent(self, sent: Notification, attempt: Attempt) -> Notification:
+        """Keep what a command has sent itself; returns it with an identity below zero."""
+        with self._write() as connection:
+            return writing.add_sent(connection, sent, attempt)
+
     def revive(self, notification_ids: Sequence[int], now: datetime) -> int:
         """Make these dead notifications pending again, due *now*; returns how many were."""
         with self._write() as connection:

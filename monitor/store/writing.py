@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from monitor.core.model import Ack, Notification, NotificationState, Silence
+from monitor.core.model import Ack, Attempt, Notification, NotificationState, Silence
 from monitor.store import codec, schema
 from monitor.store.base import Changes
 from monitor.store.codec import Bind
@@ -179,6 +180,20 @@ def _upsert(table: Table, dialect: str, columns: Sequence[str] = ()) -> Insert:
         index_elements=identity,
         set_={name: statement.excluded[name] for name in named if name not in identity},
     )
+
+
+def add_sent(connection: Connection, sent: Notification, attempt: Attempt) -> Notification:
+    """Keep what a command has sent itself, under the next number below zero.
+
+    A plain insert: of two commands at the same moment one fails, instead of replacing the other's.
+    """
+    lowest = connection.scalar(select(func.min(schema.notifications.c.id))) or 0
+    kept = replace(sent, id=min(lowest, 0) - 1)
+    connection.execute(insert(schema.notifications), codec.notification_row(kept))
+    connection.execute(insert(schema.notification_bodies), codec.body_row(kept))
+    tried = replace(attempt, notification_id=kept.id)
+    connection.execute(insert(schema.attempts), codec.attempt_row(tried))
+    return kept
 
 
 def revive(connection: Connection, notification_ids: Sequence[int], now: datetime) -> int:

@@ -77,6 +77,7 @@ class Office:
         give_up_after: float = 3600,
         limit: int | None = None,
         fallback: str = "",
+        handed: Sequence[tuple[str, int]] = (),
         illustrate: Callable[[Message, Sequence[Event]], Awaitable[Message]] | None = None,
         speed: float = 200,
     ) -> None:
@@ -86,6 +87,8 @@ class Office:
         self.attempts: list[tuple[int, int, str]] = []
         self.suppressed: list[tuple[int, Suppression]] = []
         self.settled: list[list[int]] = []
+        self.muted: set[int] = set()  # alerts
+        self.withheld: list[int] = []  # events
         self.broken = False
         self.hold: asyncio.Event | None = None
         self.told: list[tuple[str, str]] = []
@@ -95,6 +98,8 @@ class Office:
             OutboxContext(
                 compose=self._compose,
                 hand_over=self._hand_over,
+                silenced=lambda event: event.alert_id in self.muted,
+                withhold=lambda events: self.withheld.extend(e.id for e in events),
                 settle=self._settle,
                 record=self._record,
                 listener=self,
@@ -109,6 +114,7 @@ class Office:
                 rng=random.Random(1),
                 illustrate=illustrate,
             ),
+            handed=handed,
         )
 
     def _compose(
@@ -476,6 +482,66 @@ async def test_a_channel_that_fails_too_long_is_tried_on_while_its_fallback_is_t
     await office.outbox.stop(1)
 
 
+async def test_the_fallback_that_was_told_hears_of_the_end_although_the_channel_works_again() -> (
+    None
+):
+    office = Office(fallback="mail")
+    office.outbox.start()
+    fired, resolved = course(office, 1, FIRED, RESOLVED)
+    office.channels["ops"].answers = [REFUSED]
+    held(office, 1, fired, channel="ops", wait=timedelta(0))
+    await office.until(1001, NotificationState.DELIVERED)
+    other = course(office, 2, FIRED)
+    held(office, 2, resolved, *other, channel="ops", wait=timedelta(0))
+    end = await office.until(1002, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert end.event_ids == (resolved.id,)
+    assert [m.title for m in office.channels["mail"].got] == [str(fired.id), str(resolved.id)]
+    assert office.channels["mail"].got[1].notes == (
+        "For channel ops, which could not deliver the beginning; it delivers again.",
+    )
+
+
+async def test_a_fallback_told_in_an_earlier_process_hears_of_the_end() -> None:
+    office = Office(fallback="mail", handed=[("ops", 1)])
+    office.outbox.start()
+    _, resolved = course(office, 1, FIRED, RESOLVED)
+    held(office, 2, resolved, channel="ops", wait=timedelta(0))
+    await office.until(1002, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+
+
+async def test_what_is_silenced_while_it_waits_does_not_leave(office: Office) -> None:
+    office.muted = {1}
+    office.post(1)
+    dropped = await office.until(1, NotificationState.DROPPED)
+    assert dropped.attempts == 0
+    assert office.suppressed == [(1, Suppression.SILENCED)]
+    assert office.withheld == [1]
+    assert office.channels["ops"].tried == 0
+
+
+async def test_of_a_message_that_holds_other_news_only_what_is_silenced_is_left_out(
+    office: Office,
+) -> None:
+    office.muted = {1, 3}
+    (fired,), (other,) = course(office, 1, FIRED), course(office, 2, FIRED)
+    ended = course(office, 3, RESOLVED, subject=Subject("kie", "", "spare"))
+    held(office, 1, fired, other, *ended, wait=timedelta(0))
+    await office.until(1, NotificationState.DELIVERED)
+    assert [m.title for m in office.channels["mail"].got] == [f"{other.id} {ended[0].id}"]
+    assert office.suppressed == [(fired.id, Suppression.SILENCED)]
+    assert office.withheld == [fired.id]
+
+
+async def test_what_is_silenced_between_two_tries_is_not_tried_again(office: Office) -> None:
+    office.channels["ops"].answers = [BUSY] * 100
+    office.post(1)
+    await office.until(1, NotificationState.PENDING)
+    office.muted = {1}
+    await office.until(1, NotificationState.DROPPED)
+
+
 async def test_a_channel_gets_so_many_messages_an_hour_and_the_rest_in_one() -> None:
     office = Office(limit=2)
     office.outbox.start()
@@ -499,13 +565,18 @@ HELD = timedelta(seconds=60)  # longer than a group waits, as in quiet hours
 
 
 def held(
-    office: Office, number: int, *events: Event, wait: timedelta = HELD, **more: Any
+    office: Office,
+    number: int,
+    *events: Event,
+    wait: timedelta = HELD,
+    channel: str = "mail",
+    **more: Any,
 ) -> Notification:
-    """A notification of *events* for the channel ``mail`` that waited for *wait* until now."""
+    """A notification of *events* that waited for *wait* until now."""
     now = office.clock.now()
     notification = Notification(
         id=number,
-        channel="mail",
+        channel=channel,
         event_ids=tuple(e.id for e in events),
         created_at=now - wait,
         due_at=now,

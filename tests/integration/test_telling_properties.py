@@ -43,6 +43,7 @@ from monitor.core.model import (
     Reason,
     Severity,
     Silence,
+    Suppression,
     Why,
 )
 from monitor.core.rules import Rules
@@ -173,7 +174,9 @@ class Life:
         self.announcer = Announcer(self.world, self.setup.channels, self.setup.telling, snapshot)
         self.pipeline = Pipeline(self.world, self.announcer, self.clock.now())
         self.outbox = Outbox(
-            {c.name: self.receivers[c.name] for c in self.setup.channels}, self.context()
+            {c.name: self.receivers[c.name] for c in self.setup.channels},
+            self.context(),
+            handed=snapshot.handed,
         )
         self.outbox.accept(snapshot.notifications, snapshot.events)
         self.outbox.start()
@@ -196,6 +199,8 @@ class Life:
         return OutboxContext(
             compose=self.compose,
             hand_over=self.announcer.hand_over,
+            silenced=lambda event: self.announcer.is_silenced(event, self.clock.now()),
+            withhold=self.announcer.withhold,
             settle=settle,
             record=record,
             listener=Metrics("0"),
@@ -395,13 +400,16 @@ def check_slots(events: Sequence[Event]) -> None:
     """Per slot: fired, then whatever, then resolved, and only then fired again."""
     firing: dict[tuple[str, str, str], int] = {}
     heard: set[int] = set()
+    numbers: set[int] = set()
     for event in events:
         slot = (event.subject.id, event.meter, event.rule)
         if event.change is Change.FIRED:
             assert slot not in firing, "two firing without a resolve"
             firing[slot] = event.alert_id
+            assert event.alert_id not in numbers, "two alerts have one number"
         elif event.change is not Change.OCCURRED:
             assert firing.get(slot) == event.alert_id, "something after the end, or before the fire"
+        numbers.add(event.alert_id)
         if event.change is Change.RESOLVED:
             del firing[slot]
             assert not event.told or event.alert_id in heard, "the end of what nobody was told of"
@@ -435,13 +443,18 @@ def check_channels(
     it is on record why not."""
     own = Counter((n.channel, i) for n in notifications if not n.note for i in n.event_ids)
     assert all(count == 1 for count in own.values()), "an event is queued twice for a channel"
-    suppressed = {(s.channel, s.event_id) for s in life.store.suppressed([e.id for e in events])}
+    found = life.store.suppressed([e.id for e in events])
+    suppressed = {(s.channel, s.event_id) for s in found}
+    silenced = {s.event_id for s in found if s.reason is Suppression.SILENCED and not s.channel}
     earlier: dict[int, list[Event]] = defaultdict(list)
     for event in events:
         setup = life.setup_of[event.id]
         if not event.told:
             expected_silent = event.change is Change.EASED or event.why is Why.UNWATCHED
             assert expected_silent or ("", event.id) in suppressed, f"untold, no reason: {event}"
+            was_told = any(e.told and e.change in HEARD for e in earlier[event.alert_id])
+            if was_told and event.change is Change.RESOLVED and event.id in silenced:
+                assert event.why is Why.SILENCE_OVER, f"the end was kept for good: {event}"
         for route in setup.channels:
             queued = (route.name, event.id) in own
             if not event.told:
@@ -466,12 +479,17 @@ def check_deliveries(life: Life, notifications: Sequence[Notification]) -> None:
         assert told.state is not NotificationState.PENDING, f"still waiting: {told}"
         arrived = told.state is NotificationState.DELIVERED
         assert delivered[told.id] == arrived, f"not exactly once: {told}"
-        assert arrived or told.error, "a dead letter without a reason"
+        dropped = told.state is NotificationState.DROPPED
+        assert arrived or told.error or dropped, "a dead letter without a reason"
+        if dropped:
+            why = {s.event_id for s in life.store.suppressed(told.event_ids)}
+            assert why == set(told.event_ids), f"dropped without a reason: {told}"
         for event_id in told.event_ids:
             if arrived:
                 assert took[told.channel][event_id] >= 1, f"never arrived: {told}"
             by_event[told.channel, event_id] += arrived or told.id in life.excused
             by_event[told.channel, event_id] += told.id in life.excused
+        check_ends(life, told, notifications)
         if told.handed_to:
             handed = [n for n in notifications if n.channel == told.handed_to and n.note]
             known = {i for n in handed for i in n.event_ids}
@@ -479,6 +497,22 @@ def check_deliveries(life: Life, notifications: Sequence[Notification]) -> None:
     for name, counts in took.items():
         for event_id, count in counts.items():
             assert count <= by_event[name, event_id], f"{name} was told {event_id} {count} times"
+
+
+def check_ends(life: Life, told: Notification, notifications: Sequence[Notification]) -> None:
+    """A fallback that was told of an alert is told of its end when the channel is."""
+    if not told.handed_to:
+        return
+    stands_in = [n for n in notifications if n.channel == told.handed_to]
+    known = {i for n in stands_in for i in n.event_ids}
+    began = {e.alert_id for e in life.store.events_by_id(told.event_ids) if e.change in HEARD}
+    for later in notifications:
+        if later.channel != told.channel or later.id < told.id or later.id in life.excused:
+            continue
+        for event in life.store.events_by_id(later.event_ids):
+            if event.change is Change.RESOLVED and event.alert_id in began:
+                has = life.setup_of[event.id].outbox.fallbacks.get(told.channel)
+                assert has != told.handed_to or event.id in known, f"no end: {event}"
 
 
 @cache
@@ -601,6 +635,25 @@ LIVES: dict[str, list[Step]] = {
     "what was acknowledged within a silence is not told when it ends": [
         ("poll", "", 0), ("silence", "all", 1), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
         ("ack", "", 0), ("wait", "", 2),
+    ],
+    "an alert fires and is over, and another one fires after a restart": [
+        ("poll", "", 0), LOW_C, ("poll", "c", 0), ("sleep", "", 2), ("use", "c", -4),
+        ("poll", "c", 0), ("sleep", "", 2), ("kill", "same", 0), EMPTY, ("poll", "a", 0),
+        ("sleep", "", 2),
+    ],
+    "what was told before a silence ended within it, and the daemon was killed meanwhile": [
+        ("poll", "", 0), LOW_C, ("poll", "c", 0), ("sleep", "", 2), ("silence", "low", 1),
+        ("use", "c", -4), ("poll", "c", 0), ("sleep", "", 2), ("kill", "same", 0), ("wait", "", 2),
+    ],
+    "a message that waits for the morning is silenced, and the daemon is killed": [
+        ("poll", "", 0), ("channel", "ops", 1), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
+        ("silence", "c", 2), ("sleep", "", 20), ("channel", "ops", 0), ("kill", "same", 0),
+        ("wait", "", 4),
+    ],
+    "the fallback was told, and the channel works again when it is over": [
+        ("poll", "", 0), ("channel", "ops", 2), LOW_C, ("poll", "c", 0), ("sleep", "", 2),
+        ("kill", "same", 0), ("channel", "ops", 0), ("use", "c", -4), ("poll", "c", 0),
+        ("sleep", "", 2),
     ],
     "a channel refuses and its fallback is told": [
         ("poll", "", 0), ("channel", "ops", 2), LOW_C, ("poll", "c", 0), ("sleep", "", 2),

@@ -10,7 +10,7 @@ import pytest
 from support import bench as support
 from support.bench import START, Bench, Channel
 
-from monitor.core.model import Ack, Change, Event, Severity, Silence, Suppression
+from monitor.core.model import Ack, Change, Event, Severity, Silence, Suppression, Why
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.teller import TellingPolicy
@@ -99,6 +99,40 @@ def test_the_end_of_what_nobody_heard_of_is_not_told_either() -> None:
     bench.read("studio", "50")
     bench.now += 9 * HOUR
     assert told(bench.read("studio", "9000")) == [("occurred", "event")]
+
+
+def told_low_and_over_in_a_silence() -> Bench:
+    bench = low()
+    bench.pipeline.world.silences = (silence(keys="stu*", rules="low_*"),)
+    bench.now += HOUR
+    assert told(bench.read("studio", "9000")) == [("occurred", "event")]
+    return bench
+
+
+def test_the_end_of_what_was_told_before_a_silence_is_told_when_it_is_over() -> None:
+    bench = told_low_and_over_in_a_silence()
+    assert told(hours(bench, 6, "9000")) == []
+    (end,) = (e for e in hours(bench, 2, "9000") if e.told)
+    assert (end.change, end.why, end.at) == (Change.RESOLVED, Why.SILENCE_OVER, START + HOUR)
+    assert end.id in bench.notifications[max(bench.notifications)].event_ids
+    assert told(hours(bench, 3, "9000")) == []
+
+
+def test_what_ended_in_a_silence_and_is_open_again_is_not_told_as_over() -> None:
+    bench = told_low_and_over_in_a_silence()
+    bench.now += HOUR
+    bench.read("studio", "50")
+    later = [e for e in hours(bench, 9) if e.rule == "low_balance"]
+    assert [(e.change, e.told) for e in later] == [(Change.RESOLVED, False)]
+
+
+def test_an_alert_that_a_silence_took_from_a_waiting_message_is_told_when_it_is_over() -> None:
+    bench = low()
+    bench.pipeline.world.silences = (silence(),)
+    bench.announcer.withhold(bench.events)
+    assert told(hours(bench, 7)) == []
+    assert told(hours(bench, 2)) == [("reminded", "silence_over")]
+    assert told(hours(bench, 2)) == []
 
 
 def test_what_got_worse_in_a_silence_is_told_when_it_ends() -> None:

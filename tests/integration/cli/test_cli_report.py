@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +20,7 @@ from monitor.store.base import Changes, Store
 
 KEYS = [{"name": name, "provider": "kie", "key": "sk-never-shown-1"} for name in ("studio", "lab")]
 HOUR = timedelta(hours=1)
+TRIAL = encode(trial_message("ops", now=recorded.NOW))
 
 
 @pytest.fixture
@@ -81,6 +84,39 @@ def test_report_send_goes_to_the_channels_that_get_reports(lived_in: Any) -> Non
     assert "studio: 1,500 credits left" in text
 
 
+def test_notify_list_shows_what_report_sent_beside_what_the_daemon_goes_on_to_send(
+    lived_in: Any, store: Store
+) -> None:
+    dead_end = "mailto://127.0.0.1:9/?from=m@example.org&to=o@example.org"
+    channels = [{"name": "ops", "url": "console:"}, {"name": "mail", "url": dead_end}]
+    lived_in.configure(keys=KEYS, channels=channels)
+    assert lived_in("report", "--send").exit_code == 1
+    first = store.load().last_notification_id + 1  # as a daemon that runs counts on
+    store.write([Changes(notifications=[recorded.notification(first, (), body=TRIAL)])])
+    listed = json.loads(lived_in("notify", "list", "--format", "json").output)
+    told = {n["notification"]["channel"]: n for n in listed if n["notification"]["id"] != first}
+    assert len(listed) == 3
+    states = {name: (n["notification"]["state"], len(n["attempts"])) for name, n in told.items()}
+    assert states == {"ops": ("delivered", 1), "mail": ("dead", 1)}
+    assert "refused" in told["mail"]["notification"]["error"]
+    number = str(told["mail"]["notification"]["id"])
+    assert "put back" in lived_in("notify", "retry", number).output
+
+
+def test_report_send_that_cannot_be_recorded_says_so_and_was_sent(
+    lived_in: Any, store: Store
+) -> None:
+    lived_in.configure(keys=KEYS, channels=[{"name": "ops", "url": "console:"}])
+    with closing(sqlite3.connect(lived_in.home / "store.db")) as file:
+        refusal = "BEGIN SELECT RAISE(ABORT, 'not today'); END"
+        file.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON attempts {refusal}")
+    result = lived_in("report", "--send", "--format", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)[0]["outcome"] == "delivered"
+    assert result.stderr.splitlines()[-1].startswith("Not recorded for notify list: store ")
+    assert store.notifications() == []
+
+
 def test_report_send_names_the_channel_that_did_not_take_it(lived_in: Any) -> None:
     url = "mailto://127.0.0.1:9/?from=m@example.org&to=o@example.org"
     lived_in.configure(keys=KEYS, channels=[{"name": "mail", "url": url}])
@@ -120,6 +156,5 @@ def test_report_without_a_store_says_so(cli: Any, tmp_path: Path) -> None:
 
 
 def test_notify_list_shows_a_report_by_its_title(lived_in: Any, store: Store) -> None:
-    body = encode(trial_message("ops", now=recorded.NOW))
-    store.write([Changes(notifications=[recorded.notification(1, (), body=body)])])
+    store.write([Changes(notifications=[recorded.notification(1, (), body=TRIAL)])])
     assert "Test message through ops" in lived_in("notify", "list").output

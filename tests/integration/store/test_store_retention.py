@@ -214,6 +214,28 @@ def test_open_alerts_and_pending_notifications_stay_with_all_they_need(store: St
     assert [n.event_ids for n in store.notifications()] == [(4,), (2,)]
 
 
+def test_what_belongs_to_an_alert_or_a_notification_goes_with_it(store: Store) -> None:
+    sent, alert = NotificationState.DELIVERED, recorded.alert(1, START)
+    old = {"created_at": START, "finished_at": START, "body": "a report"}
+    store.write([Changes(alerts=[alert, recorded.alert(2, LATER)])])
+    store.acknowledge([1], START, "anna", "mine")
+    ended = Changes(
+        alerts=[replace(alert, resolved_at=START)],
+        events=[recorded.event(1, 1), recorded.event(2, 2)],
+        suppressed=[recorded.suppressed(1), recorded.suppressed(2)],
+        notifications=[recorded.notification(n, (), sent, **old) for n in (1, 2)],
+    )
+    store.write([ended])
+    by_hand = store.add_sent(recorded.notification(0, (), sent, **old), recorded.attempt(0))
+    store.thin(START + 500 * DAY, RETENTION)
+    assert [n.id for n in store.notifications()] == [2]
+    assert not store.acks([1])
+    assert not store.attempts([by_hand.id])
+    assert [s.event_id for s in store.suppressed([1, 2])] == [2]
+    store.write([Changes(notifications=[recorded.notification(n, ()) for n in (1, by_hand.id)])])
+    assert [n.body for n in store.notifications() if n.id != 2] == ["", ""], "a body was left"
+
+
 def test_many_old_records_are_dropped_over_several_calls(store: Store) -> None:
     count = 1200
     alerts = [recorded.alert(n, START, resolved_at=START) for n in range(count)]

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from support import recorded
 from support.recorded import NOW
 
-from monitor.core.model import Suppression
+from monitor.core.model import Change, NotificationState, Severity, Suppression, Why
 from monitor.store.base import Changes, Retention, Store, StoreError
 from monitor.world import restore
 
@@ -180,3 +181,56 @@ def test_what_belongs_to_an_alert_goes_with_it(store: Store) -> None:
     assert [alert.id for alert in store.alerts()] == [3, 2]
     assert [ack.alert_id for ack in store.acks([1, 2, 3])] == [2, 3]
     assert [one.event_id for one in store.suppressed([1, 2, 3])] == [2, 3]
+
+
+# -- what a start has to know ---------------------------------------------------------------
+
+
+def test_a_start_knows_what_a_silence_has_left_untold(store: Store) -> None:
+    told: dict[str, Any] = {"severities": (Severity.WARNING,), "told_at": NOW}
+    end = {"change": Change.RESOLVED, "why": Why.RECOVERED, "told": False}
+    alerts = [recorded.alert(n, resolved_at=NOW, **told) for n in (1, 2, 3)]
+    alerts += [recorded.alert(4, resolved_at=NOW), recorded.alert(5, **told)]
+    ends = [
+        recorded.event(1, 1, **end),
+        recorded.event(2, 2, **end | {"told": True}),  # told when the silence was over
+        recorded.event(3, 3, **end | {"why": Why.SILENCE_OVER}),  # no news any more by then
+        recorded.event(4, 4, **end),  # of what nobody was told
+    ]
+    silenced = [recorded.suppressed(n, "") for n in (1, 2, 3, 4)]
+    waited = [recorded.suppressed(5, "mail"), recorded.suppressed(1, "mail")]
+    changes = Changes(
+        alerts=alerts, events=[*ends, recorded.event(5, 5)], suppressed=[*silenced, *waited]
+    )
+    store.write([changes])
+    snapshot = store.load()
+    assert [(alert.id, event.id) for alert, event in snapshot.silenced_ends] == [(1, 1)]
+    assert snapshot.withheld == (5,)
+    store.write([Changes(alerts=[recorded.alert(5, **told | {"told_at": NOW + MINUTE})])])
+    assert store.load().withheld == ()
+
+
+def test_a_start_knows_which_open_alerts_a_fallback_was_told(store: Store) -> None:
+    handed: dict[str, Any] = {"handed_to": "mail", "state": NotificationState.DEAD}
+    changes = Changes(
+        alerts=[recorded.alert(1), recorded.alert(2, resolved_at=NOW), recorded.alert(3)],
+        events=[recorded.event(n, n) for n in (1, 2, 3)],
+        notifications=[
+            recorded.notification(1, (1, 2), **handed),
+            recorded.notification(2, (3,), NotificationState.DELIVERED),
+        ],
+    )
+    store.write([changes])
+    assert store.load().handed == (("ops", 1),)
+    end = recorded.event(4, 2, change=Change.RESOLVED)
+    store.write([Changes(events=[end], notifications=[recorded.notification(3, (4,))])])
+    assert store.load().handed == (("ops", 1), ("ops", 2))
+
+
+def test_what_commands_send_is_numbered_apart_from_what_the_daemon_sends(store: Store) -> None:
+    sent = recorded.notification(0, (), NotificationState.DELIVERED, body="{}")
+    first, second = (store.add_sent(sent, recorded.attempt(0)) for _ in range(2))
+    assert (first.id, second.id) == (-1, -2)
+    assert store.load().last_notification_id == 0
+    assert [n.id for n in store.notifications()] == [-1, -2]
+    assert [a.notification_id for a in store.attempts([-1])] == [-1]
