@@ -10,7 +10,7 @@ from monitor.core.endings import KeptEnds
 from monitor.core.flapping import Flapping
 from monitor.core.model import Alert, Change, Event, Suppression, Why
 from monitor.core.routing import is_silenced
-from monitor.core.stories import ONE_STORY, SAYS_IT_ALL
+from monitor.core.voices import ONE_STORY, SAYS_IT_ALL
 from monitor.store.base import Snapshot
 from monitor.teller import Teller
 from monitor.world import World

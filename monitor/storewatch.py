@@ -12,7 +12,7 @@ from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
 from monitor.core.model import HOST, Facts, Severity
 from monitor.core.rules import Verdict
-from monitor.core.stories import HOST_RULES
+from monitor.core.voices import HOST_RULES
 from monitor.store.base import Changes
 
 FAILING = Slot(subject=HOST, meter="", rule=HOST_RULES[0])

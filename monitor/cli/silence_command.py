@@ -20,7 +20,7 @@ from monitor.core import wording
 from monitor.core.model import Silence
 from monitor.core.routing import is_silenced
 from monitor.core.rules import Rules
-from monitor.core.stories import HOST_RULES
+from monitor.core.voices import HOST_RULES
 from monitor.store.base import Store
 from monitor.world import concern_of, watched_key
 

@@ -14,7 +14,7 @@ from monitor.core.ledger import LedgerState
 LONGEST = timedelta(days=3650)
 """Ten years are as good as for ever: what lies beyond has no date."""
 
-_MADE_ANEW_AFTER = timedelta(minutes=30)
+_MADE_ANEW_AFTER = timedelta(minutes=10)
 _FALL = 0.9
 """A forecast is made anew once the balance has fallen to this share of what it was made for."""
 
@@ -23,8 +23,8 @@ _FALL = 0.9
 class Projection:
     """What was forecast for *balance* at *at*.
 
-    A forecast costs a hundred times what a reading does, so it is made twice an hour and whenever
-    the balance jumped; in between, the runway shrinks with the balance.
+    A forecast costs as much as all the rest of a reading, so it is made every ten minutes and
+    whenever the balance jumped; in between, the runway shrinks with the balance.
     """
 
     at: datetime

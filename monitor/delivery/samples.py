@@ -12,7 +12,7 @@ from monitor.core.digest_words import digest_message
 from monitor.core.messages import Message, compose, trial_message
 from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
 from monitor.core.periods import Every, last_period, period_before
-from monitor.core.stories import VOICES
+from monitor.core.voices import VOICES
 
 _NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 _KEY = Subject("kie", "studio-main", "studio")

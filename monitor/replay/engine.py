@@ -138,11 +138,6 @@ class Replay:
         """The forecasts that are due until the last poll of all."""
         yield from self._all_forecasts(self._now)
 
-    def restart_after(self, gap: datetime) -> None:
-        """Nobody watched until *gap*: what was silent before is not held against the keys."""
-        for lane in self._lanes.values():
-            lane.pipeline.clock_stepped(timedelta(0), gap)
-
     def _lane(self, seen: Sighting) -> _Lane:
         lane = self._lanes.get(seen.key)
         if lane is None:

@@ -23,7 +23,7 @@ from monitor.core.messages import (
 )
 from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
 from monitor.core.rules import Rules
-from monitor.core.stories import HOST_RULES, VOICES
+from monitor.core.voices import HOST_RULES, VOICES
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 STUDIO = Subject("kie", "", "studio")
@@ -550,3 +550,25 @@ def test_a_renewal_among_others_is_no_top_up() -> None:
     paid = event("topped_up", Change.OCCURRED, INFO, amount=Decimal(5), balance=Decimal(9))
     title = compose([paid, renewal(INFO)], now=NOW).title
     assert title == "Topped up: studio; tools (kling:anna): logged in again"
+
+
+def test_what_ended_within_a_silence_is_told_with_its_time() -> None:
+    told = replace(
+        low("9000"), change=Change.RESOLVED, why=Why.SILENCE_OVER, at=NOW - timedelta(hours=2)
+    )
+    facts = dict(message(replace(told, opened_at=NOW - timedelta(hours=5))).stories[0].facts)
+    assert facts["Over since"].endswith(", 2 h ago, while silenced")
+    assert facts["Lasted"].startswith("3 h, since ")
+
+
+@pytest.mark.parametrize(
+    ("reason", "label"),
+    [
+        pytest.param(Reason.SERVER_ERROR, "Provider says", id="what the provider said"),
+        pytest.param(Reason.TIMEOUT, "Error", id="no answer came, so nobody said it"),
+        pytest.param(Reason.CONNECTION, "Error", id="no connection"),
+    ],
+)
+def test_the_detail_of_a_failure_is(reason: Reason, label: str) -> None:
+    facts = dict(message(silent(reason=reason, detail="no answer in 30 s")).stories[0].facts)
+    assert facts[label] == "no answer in 30 s"
