@@ -72,7 +72,7 @@ async def test_the_loss_of_the_network_is_one_message_and_its_end_another(tmp_pa
         assert f"credit_alert_firing{{{labels}}} 1" in await read(process, "metrics")
         [record] = json.loads(await read(process, "api/v1/alerts"))["alerts"]
         assert record["alert"]["facts"]["keys"] == ["a", "b"]
-        assert "network" in await read(process, "alerts")
+        assert "this host" in await read(process, "alerts")
         again = await stack.enter_async_context(provider(int(first.url.rsplit(":", 1)[1])))
         await stack.enter_async_context(provider(int(second.url.rsplit(":", 1)[1])))
         assert again.url == first.url
