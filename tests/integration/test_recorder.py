@@ -16,9 +16,10 @@ from support import recorded
 
 from monitor.clock import Clock
 from monitor.core.model import KeyState, Sample
+from monitor.core.renewals import Outcome, Renewal
 from monitor.recorder import Recorder, coalesce
 from monitor.store import open_store
-from monitor.store.base import Changes, Store, StoredKey, StoreError
+from monitor.store.base import Changes, Store, StoredConfiguration, StoredKey, StoreError
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -187,6 +188,8 @@ def test_folding_forgets_no_kind_of_row() -> None:
         attempts=[recorded.attempt()],
         suppressed=[recorded.suppressed(), recorded.suppressed(channel="mail")],
         reports=[recorded.report()],
+        renewals=[Renewal(key="tools", meter="kling:anna", at=recorded.NOW, outcome=Outcome.BEGUN)],
+        configurations=[StoredConfiguration(read_at=recorded.NOW)],
     )
     assert all(getattr(everything, field.name) for field in fields(Changes))
     assert coalesce([everything, everything]) == everything

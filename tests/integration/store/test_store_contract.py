@@ -249,11 +249,15 @@ def test_notifications_come_by_state_newest_first(store: Store) -> None:
 
 
 def test_notifications_are_counted_by_state(store: Store) -> None:
-    assert store.count_notifications() == {PENDING: 0, DELIVERED: 0, DEAD: 0}
+    assert store.count_notifications() == dict.fromkeys(NotificationState, 0)
     states = (PENDING, DEAD, PENDING)
     notifications = [recorded.notification(n, (n,), s) for n, s in enumerate(states)]
     store.write([Changes(notifications=notifications)])
-    assert store.count_notifications() == {PENDING: 2, DELIVERED: 0, DEAD: 1}
+    assert store.count_notifications() == {
+        **dict.fromkeys(NotificationState, 0),
+        PENDING: 2,
+        DEAD: 1,
+    }
 
 
 def test_the_notifications_of_events_come_whole_and_once_oldest_first(store: Store) -> None:
