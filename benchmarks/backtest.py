@@ -114,14 +114,12 @@ def _print_head(*names: str) -> None:
 
 
 def _family(name: str) -> str:
-    """``daily`` of ``daily-3``: keys of one source have names that begin alike."""
-    return name.partition("-")[0]
+    """``daily-*`` of ``daily-3``: keys of one source have names that begin alike."""
+    return name.partition("-")[0] + "-*"
 
 
 def _belongs(series: Series, label: str, kinds: dict[str, str]) -> bool:
-    return label in ("all", kinds[series.name]) or (
-        label not in KINDS and label == _family(series.name)
-    )
+    return label in ("all", kinds[series.name], _family(series.name))
 
 
 def _print_alerts(runs: Sequence[Run]) -> None:

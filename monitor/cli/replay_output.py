@@ -38,7 +38,7 @@ def json_line(line: Line) -> str:
         state = "firing" if line.is_open else "resolved"
         return (
             f'{{"time": {time}, "key": {key}, "meter": {meter}, "rule": "{event.rule}", '
-            f'"severity": "{event.severity}", "state": "{state}"}}\n'
+            f'"severity": "{line.severity}", "state": "{state}"}}\n'
         )
     made = line.forecast
     return (
@@ -133,8 +133,10 @@ def _alert_table(alerts: Iterable[AlertLine]) -> output.Table:
     table = output.Table(("time", "key", "rule", "what", "lasted", "message"))
     for line in alerts:
         event = line.event
-        if event.change is Change.OCCURRED and not line.is_open:
-            continue
+        if not line.is_open and event.change is not Change.RESOLVED:
+            continue  # the severity it eased to is told, and an event without duration once
+        if not line.is_open and line.severity is not event.severity:
+            continue  # it is over once, whatever its severities were
         what = str(event.severity) if line.is_open else "over"
         lasted = "" if line.is_open else wording.span(event.at - event.opened_at)
         told = tell([event], event.at, UTC).headline if event.told else "(not sent)"

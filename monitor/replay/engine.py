@@ -18,6 +18,7 @@ from monitor.core.model import (
     Observation,
     Reading,
     Reason,
+    Severity,
 )
 from monitor.pipeline import Pipeline
 from monitor.store.base import Snapshot
@@ -50,13 +51,14 @@ class ForecastLine(NamedTuple):
 
 
 class AlertLine(NamedTuple):
-    """A change of an alert; *event* has all that a message would say."""
+    """An alert is open at *severity*, or no longer; *event* has all that a message would say."""
 
     at: datetime
     key: str
     meter: str
     event: Event
     is_open: bool
+    severity: Severity
 
 
 Line = ForecastLine | AlertLine
@@ -119,6 +121,7 @@ class Replay:
     wanted: Wanted
     _lanes: dict[str, _Lane] = field(default_factory=dict)
     _meters: dict[tuple[str, str], _Meter] = field(default_factory=dict)
+    _severities: dict[tuple[str, int], tuple[Severity, ...]] = field(default_factory=dict)
     _now: float = 0.0
     _next_due: float = 0.0
 
@@ -130,7 +133,7 @@ class Replay:
         lane = self._lane(seen)
         for event in lane.observe(_observation(seen)):
             if self.wanted.alerts:
-                yield from _alert_lines(seen, event)
+                yield from self._alert_lines(seen, event)
         if self.wanted.every and seen.reason is None:
             yield from self._read(lane, seen, at)
 
@@ -146,6 +149,29 @@ class Replay:
             for key in keys:
                 self._lanes[key.name] = lane
         return lane
+
+    def _alert_lines(self, seen: Sighting, event: Event) -> Iterator[AlertLine]:
+        """What opens and what ends by *event*, severity by severity.
+
+        An alert that gets worse is open at both severities; one that gets better ends at the worse
+        one; an event without duration opens and ends.
+        """
+        if event.change is Change.REMINDED:
+            return
+        key = event.subject.key or seen.key
+        was = self._severities.pop((key, event.alert_id), ())
+        over = event.change in (Change.RESOLVED, Change.OCCURRED)
+        now = event.severity
+        if event.change is Change.OCCURRED:
+            was = (now,)
+            yield AlertLine(event.at, key, event.meter, event, is_open=True, severity=now)
+        for severity in reversed(was):
+            if over or severity.rank > now.rank:
+                yield AlertLine(event.at, key, event.meter, event, is_open=False, severity=severity)
+        if not over:
+            kept = tuple(s for s in was if s.rank < now.rank)
+            self._severities[key, event.alert_id] = (*kept, now)
+            yield AlertLine(event.at, key, event.meter, event, is_open=True, severity=now)
 
     # -- forecasts ------------------------------------------------------------------------------
 
@@ -216,13 +242,3 @@ def _forecast(meter: _Meter) -> ForecastLine | None:
     at = datetime.fromtimestamp(meter.due, UTC)
     made = forecast(world.forecasts.get(slot), at, float(balance))
     return ForecastLine(at, meter.key, meter.meter, balance, made)
-
-
-def _alert_lines(seen: Sighting, event: Event) -> Iterator[AlertLine]:
-    """An alert that opens, changes its severity or ends; an event without duration does both."""
-    key = event.subject.key or seen.key
-    if event.change is not Change.REMINDED:
-        if event.change is not Change.RESOLVED:
-            yield AlertLine(event.at, key, event.meter, event, is_open=True)
-        if event.change in (Change.RESOLVED, Change.OCCURRED):
-            yield AlertLine(event.at, key, event.meter, event, is_open=False)

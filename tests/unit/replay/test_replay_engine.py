@@ -43,7 +43,7 @@ def forecasts(lines: Iterable[Line]) -> list[ForecastLine]:
 
 def alerts(lines: Iterable[Line]) -> list[tuple[str, str, str, bool]]:
     return [
-        (line.key, line.event.rule, str(line.event.severity), line.is_open)
+        (line.key, line.event.rule, str(line.severity), line.is_open)
         for line in lines
         if isinstance(line, AlertLine)
     ]
@@ -136,6 +136,23 @@ def test_alerts_open_get_worse_and_end_and_a_top_up_is_both_at_once() -> None:
         ("a", "topped_up", "info", False),
         ("a", "exhausted", "critical", False),
         ("a", "low_balance", "warning", False),
+    ]
+
+
+def test_each_severity_opens_and_ends_for_itself() -> None:
+    story = [seen(0, "1000"), seen(5, "150"), seen(10, "40"), seen(15, "60"), seen(20, "5000")]
+    found = alerts(play(replay(every=0), story))
+    assert [line[1:] for line in found if line[1] == "low_balance"] == [
+        ("low_balance", "warning", True),
+        ("low_balance", "critical", True),
+        ("low_balance", "critical", False),
+        ("low_balance", "warning", True),
+        ("low_balance", "warning", False),
+    ]
+    straight = alerts(play(replay(every=0), [*story[:3], seen(15, "5000")]))
+    assert [line[1:] for line in straight if line[1] == "low_balance"][2:] == [
+        ("low_balance", "critical", False),
+        ("low_balance", "warning", False),
     ]
 
 
