@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
 from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
-from monitor.core.model import MeterReading, Subject
+from monitor.core.model import Kind, MeterReading, Subject
 from monitor.core.rules import MeterView, OverdueTopUp, Spike, ToppedUp
 from monitor.core.rules.base import MeterRule, State
 from monitor.foresight import Foresight
@@ -93,8 +94,15 @@ class Balances:
         *,
         ledger: LedgerState,
         movement: Movement | None,
+        beside: Iterable[MeterReading] = (),
     ) -> None:
-        """The balance rules in the order in which they tell one story."""
+        """The balance rules in the order in which they tell one story.
+
+        *beside* are all meters of the key: one that never held anything, such as a currency that
+        nobody pays in, is no news while another holds something.
+        """
+        if _is_unused(reading, ledger) and any(_holds_something(each) for each in beside):
+            return
         rules = watched.rules
         view = self._view(watched, reading, at, ledger=ledger, movement=movement)
         about = _About.of(watched, reading.meter, changes)
@@ -185,6 +193,15 @@ class Balances:
         else:
             self._low_since.pop(about.balance, None)
         self._step(rule, view, about)
+
+
+def _is_unused(reading: MeterReading, ledger: LedgerState) -> bool:
+    return reading.balance == 0 and ledger.reference == 0 and not ledger.consumed_total
+
+
+def _holds_something(reading: MeterReading) -> bool:
+    """Whether there is credit in it: an amount, or no cap at all."""
+    return reading.kind is Kind.BALANCE and (reading.balance is None or reading.balance > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,9 +198,7 @@ class Pipeline:
             self._health.answered(live, was, reading.at)
         changed = not answered_before
         for meter in reading.meters:
-            changed |= self._observe_meter(
-                live, meter, reading.at, changes, unbroken=answered_before
-            )
+            changed |= self._observe_meter(live, meter, reading, changes, unbroken=answered_before)
         if reading.failures or live.troubles:
             changed |= self._meters.observe(live, reading, changes)
         if len(live.meters) > len(reading.meters) or live.troubles:
@@ -215,12 +213,12 @@ class Pipeline:
         self,
         live: LiveKey,
         reading: MeterReading,
-        at: datetime,
+        poll: Reading,
         changes: Changes,
         *,
         unbroken: bool,
     ) -> bool:
-        meter = live.meters.get(reading.meter)
+        at, meter = poll.at, live.meters.get(reading.meter)
         same = meter is not None and meter.reading == reading
         was_unlimited = meter is not None and meter.reading.balance is None
         if meter is None:
@@ -243,7 +241,13 @@ class Pipeline:
         is_known = same and movement is None and _within(meter.judged_at, at, JUDGE_EVERY)
         if ledger is not None and not is_known:
             self._balances.judge(
-                live.watched, reading, at, changes, ledger=ledger, movement=movement
+                live.watched,
+                reading,
+                at,
+                changes,
+                ledger=ledger,
+                movement=movement,
+                beside=poll.meters,
             )
             meter.judged_at = at
         return not same
@@ -304,7 +308,13 @@ class Pipeline:
                 self._balances.judge_expiry(live.watched, meter.reading, now, changes)
             elif ledger is not None:
                 self._balances.judge(
-                    live.watched, meter.reading, now, changes, ledger=ledger, movement=None
+                    live.watched,
+                    meter.reading,
+                    now,
+                    changes,
+                    ledger=ledger,
+                    movement=None,
+                    beside=[m.reading for m in live.meters.values()],
                 )
             meter.judged_at = now
 

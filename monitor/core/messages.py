@@ -282,12 +282,15 @@ def _title(stories: Sequence[Story]) -> str:
 
 def _title_of_bad(bad: Sequence[Story]) -> tuple[str, list[str]]:
     severity = bad[0].severity
+    worst = sum(s.severity is severity for s in bad)
     if len(bad) == 1:
         return (f"{severity}: ".upper(), [bad[0].headline])
     noun = "keys" if all(s.about_key for s in bad) else "alerts"
     still = " still" if all(s.reminder for s in bad) else ""
     verb = f"{still} need attention" if noun == "keys" else still and " still open"
-    return (f"{severity}: ".upper() + f"{len(bad)} {noun}{verb}: ", [s.name for s in bad])
+    of_which = f" ({worst} {severity})" if worst < len(bad) else ""
+    heading = f"{severity}: ".upper() + f"{len(bad)} {noun}{verb}{of_which}: "
+    return heading, [s.name for s in bad]
 
 
 def _fit(parts: Sequence[tuple[str, list[str]]]) -> str:

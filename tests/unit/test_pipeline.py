@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from support.bench import Bench, Channel, watched
 
-from monitor.core.model import Change, Event, Reason, Severity, Why
+from monitor.core.model import Change, Event, MeterReading, Reason, Severity, Why
 from monitor.core.renewals import Outcome, Renewal
 from monitor.core.rules import Rules
 
@@ -516,3 +516,34 @@ def test_a_renewal_is_recorded_although_its_rule_is_off() -> None:
     failed = Renewal(key="studio", meter="kling:anna", at=b.now, outcome=Outcome.FAILED)
     assert b.take(b.pipeline.renewal(failed)) == []
     assert b.pipeline.world.renewals["studio", "kling:anna"] == failed
+
+
+@pytest.mark.parametrize(
+    ("meters", "told"),
+    [
+        pytest.param({"CNY": "0", "USD": "12"}, [], id="a currency nobody pays in is no news"),
+        pytest.param({"CNY": "0", "USD": "0"}, ["CNY", "USD"], id="nothing in any is news of each"),
+        pytest.param({"CNY": "-3", "USD": "12"}, ["CNY"], id="a debt is news"),
+        pytest.param({"CNY": "0", "USD": None}, [], id="without a cap there is credit"),
+        pytest.param({"CNY": "0"}, ["CNY"], id="the only one is news"),
+    ],
+)
+def test_a_meter_that_never_held_anything(meters: dict[str, str | None], told: list[str]) -> None:
+    bench = Bench([watched("a")])
+    found = [
+        MeterReading(meter=name, unit=name, balance=None if text is None else Decimal(text))
+        for name, text in meters.items()
+    ]
+    events = bench.find("a", *found)
+    assert [event.meter for event in events if event.rule == "exhausted"] == told
+    bench.now += timedelta(minutes=10)
+    assert not bench.find("a", *found)
+
+
+def test_a_meter_that_held_something_and_is_used_up_is_told_beside_another() -> None:
+    bench = Bench([watched("a")])
+    full = MeterReading(meter="USD", unit="USD", balance=Decimal(12))
+    bench.find("a", full, MeterReading(meter="CNY", unit="CNY", balance=Decimal(5)))
+    bench.now += timedelta(minutes=10)
+    events = bench.find("a", full, MeterReading(meter="CNY", unit="CNY", balance=Decimal(0)))
+    assert ("CNY", "exhausted") in [(event.meter, event.rule) for event in events]

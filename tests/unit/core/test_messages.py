@@ -189,7 +189,7 @@ TITLES: dict[str, tuple[Sequence[Event], str]] = {
             rejected(),
             low(subject=Subject("kie", "", "video")),
         ],
-        "CRITICAL: 3 keys need attention: studio, video, relay",
+        "CRITICAL: 3 keys need attention (2 critical): studio, video, relay",
     ),
     "good and bad news stand apart": (
         [low(), over("low_balance", subject=Subject("kie", "", "relay"))],
