@@ -34,8 +34,8 @@ Examples:
 def command(name: str | None, search: str | None, output_format: str) -> None:
     """List the providers, or tell all about the one called NAME.
 
-    Shows which kind of key each needs, how its balance is read, how sure we are of that, and what
-    to write into the configuration.
+    The list shows how sure we are of each and what is read; with NAME also which kind of key is
+    needed, how the balance is read, the limits, and what to write into the configuration.
     """
     if name is not None and search is not None:
         raise click.UsageError("Give a NAME or --search, not both.")
@@ -74,10 +74,10 @@ def _document(info: ProviderInfo) -> dict[str, Any]:
 
 
 def _table(infos: Sequence[ProviderInfo]) -> output.Table:
-    table = output.Table(("provider", "balance", "reads", "key", "confidence"))
+    """A line for each; what is long stands last, where it widens nothing in a pipe."""
+    table = output.Table(("provider", "confidence", "reads"))
     for info in infos:
-        balance = "yes" if info.shows_balance else output.UNSUPPORTED
-        table.add(info.name, balance, info.reads, info.key_kind, info.confidence)
+        table.add(info.name, info.confidence, info.reads)
     return table
 
 
@@ -92,7 +92,7 @@ def _tell(info: ProviderInfo) -> None:
         ("request", info.request),
         ("interval", f"{format_duration(info.interval)} unless told"),
         ("limits", info.limits),
-        ("top up at", info.top_up_url or output.NOTHING),
+        ("top up at", info.top_up_url),
         ("documentation", info.documentation),
         ("confidence", info.confidence),
         *(("note", note) for note in info.notes),

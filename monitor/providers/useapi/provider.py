@@ -138,7 +138,7 @@ class _Poll:
 
     async def _others(self, account: Any) -> dict[str, list[Found] | PollError]:
         """The linked services besides Kling that can be read."""
-        linked = [name.lower() for name, states in _states(account) if whole(states.get("total"))]
+        linked = [_word(name) for name, states in _states(account) if whole(states.get("total"))]
         wanted = [
             service
             for service in SERVICES
@@ -286,6 +286,11 @@ def _works(meter: str, numbers: Mapping[str, Any], *, explained: bool) -> list[F
 
 def _meter_of_service(name: str, services: Iterable[str]) -> str:
     """``kling`` for ``Kling API``; of others a word from the name that useapi.net gives them."""
+    known = next((service for service in services if service in _word(name)), None)
     lower = name.lower().removesuffix(" api")
-    known = next((service for service in services if service in lower), None)
     return known or re.sub(r"[^a-z0-9]+", "-", lower).strip("-") or "other"
+
+
+def _word(name: str) -> str:
+    """``flowmusic`` within ``Flow Music API``: how names are spaced is not documented."""
+    return name.lower().replace(" ", "")

@@ -18,10 +18,7 @@ INFO = ProviderInfo(
     name="useapi",
     title="useapi.net",
     key_kind="the API token of the account, user:NUMBER-TEXT as a whole",
-    reads=(
-        "the state of the subscription; for each linked account of Kling, Runway, Mureka and "
-        "MiniMax what is left of its points or credits, when they and its login end, its jobs"
-    ),
+    reads="the state of the subscription, and what is left of each linked account",
     request=(
         f"GET {BASE_URL}/v2/account, then for each linked service its list of accounts and for "
         "each account one call"
@@ -32,6 +29,10 @@ INFO = ProviderInfo(
     confidence="documented",
     environment=("USEAPI_TOKEN",),
     notes=(
+        (
+            "what is left is read of Kling, Runway, Mureka, MiniMax, PixVerse and Flow Music, "
+            "of some also when it and the login end, and the jobs; other accounts are counted"
+        ),
         "meters are named after the service and a short digest of the account, or by linked",
         "a linked account whose login is broken is an alert of its own; the others are read on",
         "the scale of Kling's points is not documented: 0.01 in points_scale may show credits",
@@ -61,9 +62,9 @@ class LinkedAccount(BaseModel):
 
     model_config = STRICT
 
-    service: Literal["kling", "runway", "mureka", "minimax", "dreamina"] = Field(
-        default="kling", description="the service it is an account of"
-    )
+    service: Literal[
+        "kling", "runway", "mureka", "minimax", "pixverse", "flowmusic", "dreamina"
+    ] = Field(default="kling", description="the service it is an account of")
     login: str = Field(
         min_length=1,
         max_length=254,

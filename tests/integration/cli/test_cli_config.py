@@ -192,6 +192,12 @@ def test_providers_are_listed_without_any_configuration(cli: Any) -> None:
     assert names == listed
 
 
+def test_the_list_of_providers_stays_readable_in_a_pipe(cli: Any) -> None:
+    lines = cli("providers").stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "groq               seen in client code  whether the key works" in "\n".join(lines)
+
+
 def test_providers_are_found_by_a_word(cli: Any) -> None:
     found = cli("providers", "--search", "ELEVEN").stdout
     assert [line.split()[0] for line in found.splitlines()] == ["PROVIDER", "elevenlabs"]

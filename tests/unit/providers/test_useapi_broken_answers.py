@@ -21,6 +21,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "runway": {"permitted": {"numPlanCredits": 2250}, "used": {"numPlanCredits": 1315}},
     "mureka": {"user": {"vip_end_UTC": "2026-11-30T22:23:15.000Z"}, "credits": 15879},
     "minimax": {"totalCredits": 2278, "creditExpireText": [{"credit": 2, "endTime": 1797000000}]},
+    "pixverse": {"credit_daily": 30, "credit_monthly": 5600, "credit_package": 20},
+    "flowmusic": {"email": "a", "credits_remaining": 5000, "tokens_remaining": 60000},
     "dreamina": {"account": "US:a", "credits": {"total": 24065, "vip": 12000}},
 }
 AMOUNTS: dict[str, list[tuple[str, ...]]] = {
@@ -28,6 +30,8 @@ AMOUNTS: dict[str, list[tuple[str, ...]]] = {
     "runway": [("permitted", "numPlanCredits"), ("used", "numPlanCredits")],
     "mureka": [("credits",)],
     "minimax": [("totalCredits",)],
+    "pixverse": [("credit_daily",), ("credit_monthly",), ("credit_package",)],
+    "flowmusic": [("credits_remaining",)],
     "dreamina": [("credits", "total")],
 }
 JUNK = st.one_of(
@@ -74,7 +78,8 @@ def _expected(service: Service, document: Any) -> Decimal | None:
         amounts = [parse_amount(_at(document, path)) for path in AMOUNTS[service.name]]
     except ValueError:
         return None
-    return amounts[0] - sum(amounts[1:], Decimal(0))
+    rest = sum(amounts[1:], Decimal(0))
+    return amounts[0] + (rest if service.name == "pixverse" else -rest)
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
