@@ -225,8 +225,11 @@ class Pipeline:
             meter = live.meters[reading.meter] = LiveMeter(reading=reading, at=at)
         if reading.kind is not Kind.SESSION:
             self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
+        was_judged = meter.reading.kind is Kind.BALANCE
         meter.reading, meter.at = reading, at
         if reading.kind is not Kind.BALANCE:
+            if was_judged:  # it has become part of another
+                self._end_alerts(live, [reading.meter], at, changes)
             if not same or not _within(meter.judged_at, at, JUDGE_EVERY):
                 self._balances.judge_expiry(live.watched, reading, at, changes)
                 meter.judged_at = at
@@ -263,14 +266,20 @@ class Pipeline:
             live.meters.pop(name, None)
             live.troubles.pop(name, None)
             changes.forgotten.append((live.watched.name, name))
-        mine = {live.watched.subject.id, live.watched.balance_subject.id}
         others = list(self.world.keys_of_account(live.watched.balance_subject))
-        for alert in list(self.world.alerts.values()):
-            unseen = alert.meter in gone and not any(alert.meter in k.meters for k in others)
-            if unseen and alert.subject.id in mine:
-                ended = close(alert, alert.facts, Why.UNWATCHED, reading.at)
-                self._announcer.apply(ended, changes)
+        unseen = [name for name in gone if not any(name in k.meters for k in others)]
+        self._end_alerts(live, unseen, reading.at, changes)
         return bool(gone)
+
+    def _end_alerts(
+        self, live: LiveKey, meters: Collection[str], at: datetime, changes: Changes
+    ) -> None:
+        """Nobody judges these *meters* of a key any more."""
+        mine = {live.watched.subject.id, live.watched.balance_subject.id}
+        for alert in list(self.world.alerts.values()):
+            if alert.meter in meters and alert.subject.id in mine:
+                ended = close(alert, alert.facts, Why.UNWATCHED, at)
+                self._announcer.apply(ended, changes)
 
     def _extend_run(
         self,

@@ -85,6 +85,7 @@ class Kind(StrEnum):
     BALANCE = "balance"
     COUNT = "count"  # things one has, such as tickets: having none is nothing to warn about
     SESSION = "session"  # no number, but a login with an end
+    PART = "part"  # of a balance of the same reading, which is judged in its place
     MANUAL = "manual"  # typed into the configuration by a person, and never read
 
 

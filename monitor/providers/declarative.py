@@ -24,7 +24,7 @@ from monitor.providers.exchange import Answer, Request, check_plain_http, site_o
 from monitor.providers.expressions import Scope
 from monitor.providers.json_values import Each, ExpressionError, MissingError
 from monitor.providers.judge import Words, check_status, presentable, try_decode, waiting_time
-from monitor.providers.meters import MOST_METERS, checked
+from monitor.providers.meters import MOST_METERS, checked, read_all
 from monitor.providers.placeholders import NOTHING, fill, fill_document, fill_url
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class JsonProvider:
         scope = self._accepted(answer, found)
         with _bad_response():
             self._check_success(scope)
-            return [reading for rule in self.endpoint.amounts for reading in rule.read(scope)]
+            return read_all(self.endpoint.amounts, scope, self.only)
 
     def result(self, meters: list[MeterReading]) -> tuple[MeterReading, ...]:
         """What the amounts of all answers come to; raises :class:`PollError`."""

@@ -360,6 +360,11 @@ FUNCTION_NAMES = frozenset(_CALLS)
 """The functions of the language."""
 
 
+def plus(amount: Decimal, more: Decimal) -> Decimal:
+    """The exact sum; raises :class:`ExpressionError` if it is beyond any amount."""
+    return number(_CONTEXT.add(amount, more), "the sum")
+
+
 def product(amount: Decimal, factor: Decimal) -> Decimal:
     """The exact product; raises :class:`ExpressionError` if it is beyond any amount."""
     return number(_CONTEXT.multiply(amount, factor), "the scaled amount")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from monitor.core.fields import STRICT, parse_amount
-from monitor.core.model import DEFAULT_METER, MeterReading
-from monitor.providers.expressions import Expression, Scope, product
+from monitor.core.model import DEFAULT_METER, Kind, MeterReading
+from monitor.providers.expressions import Expression, Scope, plus, product
 from monitor.providers.json_values import ExpressionError, moment
 from monitor.providers.placeholders import as_text
 
@@ -75,6 +76,12 @@ class MeterRule(BaseModel):
         default=None, description="condition under which there is such an amount at all"
     )
 
+    adds_to: str = Field(
+        default="",
+        max_length=_LONGEST_NAME,
+        description="name of the balance that this amount is a part of: the sum of its parts",
+    )
+
     def complaint(self) -> str:
         """What is missing for a reading, or contradicts itself; empty where nothing is."""
         if self.balance is None:
@@ -83,6 +90,8 @@ class MeterRule(BaseModel):
             return "give one of unit and unit_from"
         if self.each is not None and self.meter_from is None:
             return "each needs meter_from: every amount has its own name"
+        if self.adds_to and self.adds_to == self.meter and self.meter_from is None:
+            return "adds_to is the name of the sum: give the part a meter of its own"
         return ""
 
     def read(self, scope: Scope) -> list[MeterReading]:
@@ -136,6 +145,49 @@ class MeterRule(BaseModel):
         if len(text) > longest:
             raise ExpressionError(f"{expression.text} has more than {longest} characters")
         return text
+
+
+def read_all(
+    rules: Iterable[MeterRule], scope: Scope, only: Sequence[str] = ()
+) -> list[MeterReading]:
+    """The amounts of *rules* in one answer, and before them the sums that some add up to.
+
+    What is spent one after the other lasts as long as all of it, so the sum is the balance and its
+    parts are only shown.  A sum that is not among the names *only* (if there are any) leaves its
+    parts as they are.  Raises :class:`ExpressionError`.
+    """
+    found: list[MeterReading] = []
+    parts: dict[str, list[MeterReading]] = {}
+    for rule in rules:
+        readings = rule.read(scope)
+        if rule.adds_to and (not only or rule.adds_to in only):
+            readings = [replace(part, kind=Kind.PART) for part in readings]
+            parts.setdefault(rule.adds_to, []).extend(readings)
+        found += readings
+    return [*(_sum(name, some) for name, some in parts.items() if some), *found]
+
+
+def _sum(meter: str, parts: Sequence[MeterReading]) -> MeterReading:
+    """The balance *meter* of which these are all *parts*; without a cap if one of them has none."""
+    units = {part.unit for part in parts}
+    if len(units) > 1:
+        raise ExpressionError(f"the parts of {meter} have several units")
+    return MeterReading(
+        meter=meter,
+        unit=units.pop(),
+        balance=_total([part.balance for part in parts]),
+        limit=_total([part.limit for part in parts]),
+    )
+
+
+def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """The exact sum; None if one of them is not known."""
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total = plus(total, amount)
+    return total
 
 
 def _unit(text: str) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from monitor.core.model import MeterReading
+from monitor.core.model import Kind, MeterReading
 from monitor.providers import REGISTRY, catalog
 from monitor.providers.declarative import JsonProvider
 from monitor.providers.exchange import Answer
@@ -58,6 +58,8 @@ def _meter(written: Mapping[str, Any]) -> MeterReading:
             value[name] = Decimal(value[name])
     if "expires_at" in value:
         value["expires_at"] = datetime.fromisoformat(value["expires_at"])
+    if "kind" in value:
+        value["kind"] = Kind(value["kind"])
     return MeterReading(**{"balance": None, **value})
 
 

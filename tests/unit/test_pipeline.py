@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from support.bench import Bench, Channel, watched
 
-from monitor.core.model import Change, Event, MeterReading, Reason, Severity, Why
+from monitor.core.model import Change, Event, Kind, MeterReading, Reason, Severity, Why
 from monitor.core.renewals import Outcome, Renewal
 from monitor.core.rules import Rules
 
@@ -547,3 +547,24 @@ def test_a_meter_that_held_something_and_is_used_up_is_told_beside_another() -> 
     bench.now += timedelta(minutes=10)
     events = bench.find("a", full, MeterReading(meter="CNY", unit="CNY", balance=Decimal(0)))
     assert ("CNY", "exhausted") in [(event.meter, event.rule) for event in events]
+
+
+def test_what_becomes_part_of_another_balance_is_no_longer_judged_and_its_alert_ends_untold() -> (
+    None
+):
+    b = Bench([watched()])
+    gift = MeterReading(meter="gift", unit="credits", balance=Decimal(0), kind=Kind.BALANCE)
+    assert said(b.find("studio", gift))[-1:] == [("exhausted", "fired", "critical")]
+    b.now += MINUTES
+    b = b.restart()
+    everything = replace(gift, meter="all", balance=Decimal(5000))
+    [ended] = b.find("studio", everything, replace(gift, kind=Kind.PART))
+    assert (ended.meter, ended.change, ended.why, ended.told) == (
+        "gift",
+        Change.RESOLVED,
+        Why.UNWATCHED,
+        False,
+    )
+    b.reconfigure(watched(rules=Rules.model_validate({"exhausted": {}, "runway": None})))
+    assert said(b.pass_time(MINUTES)) == []
+    assert {slot[1] for slot in b.pipeline.world.alerts} == set()

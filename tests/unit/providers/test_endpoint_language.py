@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from monitor.core.model import MeterReading, Reason
+from monitor.core.model import Kind, MeterReading, Reason
 from monitor.providers import JsonKey
 from monitor.providers.base import PollError
 from monitor.providers.declarative import JsonProvider, rebased
@@ -266,6 +267,48 @@ def test_what_is_no_short_text_never_becomes_part_of_an_address(value: Any) -> N
     assert caught.value.reason is Reason.BAD_RESPONSE
 
 
+# -- parts of a balance ------------------------------------------------------------------------
+
+PARTS = [
+    {"meter": "prepaid", "unit": "USD", "balance": "paid", "limit": "cap", "adds_to": "all"},
+    {"meter": "gift", "unit": "USD", "balance": "gift", "unlimited": "gift == null"}
+    | {"limit": "cap", "when": "has(gift)", "adds_to": "all"},
+    {"meter": "key", "unit": "USD", "balance": "key"},
+]
+
+
+def test_amounts_that_are_spent_one_after_the_other_are_one_balance_and_its_parts() -> None:
+    assert read({"paid": "5.01", "gift": "0.1", "key": 3, "cap": 10}, meters=PARTS) == (
+        meter("5.11", name="all", limit=Decimal(20)),
+        meter("5.01", name="prepaid", limit=Decimal(10), kind=Kind.PART),
+        meter("0.1", name="gift", limit=Decimal(10), kind=Kind.PART),
+        meter("3", name="key"),
+    )
+
+
+def test_a_sum_is_of_the_parts_that_are_there_and_has_no_cap_where_one_has_none() -> None:
+    assert read({"paid": 5, "key": 3, "cap": None}, meters=PARTS)[0] == meter("5", name="all")
+    lasting = [PARTS[0], PARTS[1] | {"when": "true"}]
+    found = read({"paid": 5, "gift": None, "cap": None}, meters=lasting)
+    assert found[0] == meter(None, name="all")
+
+
+def test_parts_whose_sum_is_not_wanted_are_balances() -> None:
+    found = replace(provider(meters=PARTS), only=("prepaid",)).judge(
+        answer({"paid": 5, "gift": 1, "key": 3, "cap": None})
+    )
+    assert found == (meter("5", name="prepaid"),)
+
+
+def test_parts_in_several_units_are_a_failure() -> None:
+    mixed = [PARTS[0], PARTS[1] | {"unit": "EUR"}]
+    failure = refusal({"paid": 5, "gift": 1, "cap": 1}, meters=mixed)
+    assert (failure.reason, failure.detail) == (
+        Reason.BAD_RESPONSE,
+        "the parts of all have several units",
+    )
+
+
 # -- what is refused when it is read --------------------------------------------------------
 
 
@@ -279,6 +322,7 @@ def test_what_is_no_short_text_never_becomes_part_of_an_address(value: Any) -> N
         (ONE | {"unit_from": "currency"}, "give one of unit and unit_from"),
         (ONE | {"each": "lots"}, "each needs meter_from"),
         ({"meters": [{"meter": "gift", "unit": "USD"}]}, "meter gift: balance is missing"),
+        ({"meters": [ONE | {"meter": "a", "adds_to": "a"}]}, "adds_to is the name of the sum"),
         (ONE | {"url": "https://api.example.com/{team}"}, "in place of {team}"),
         (ONE | {"lookup": [{"url": "https://a.example/{x}", "take": {"x": "x"}}]}, "of {x}"),
         (ONE | {"lookup": [{"url": "http://api.example.com/", "take": {"x": "x"}}]}, "readable"),
