@@ -81,7 +81,8 @@ class MeterOverview:
 class KeyOverview:
     """One key: ``state`` is ``ok``, ``unknown`` (never polled) or the reason of the last failure.
 
-    ``meters`` is empty before the first reading, and where the provider shows no balance.
+    ``meters`` is empty before the first reading, and where the provider shows no balance, unless
+    one is entered by hand.
 
     ``severity`` is that of the worst open alert that concerns the key, its account's and its
     provider's included; None when nothing is wrong.
@@ -102,7 +103,12 @@ class KeyOverview:
     @property
     def is_check_only(self) -> bool:
         """Whether its provider shows no balance, so that readings only tell that the key works."""
-        return self.last_success_at is not None and not self.meters
+        return self.last_success_at is not None and not self.measured
+
+    @property
+    def measured(self) -> tuple[MeterOverview, ...]:
+        """The meters that are read, without what a person entered."""
+        return tuple(meter for meter in self.meters if meter.kind is not Kind.MANUAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

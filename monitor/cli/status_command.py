@@ -16,7 +16,7 @@ from monitor.cli.ping import ping
 from monitor.cli.silences import SILENCES_IN_FORCE, silence_table
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
-from monitor.core.model import DEFAULT_METER, Kind
+from monitor.core.model import DEFAULT_METER, Kind, Severity
 from monitor.core.projection import runs_out
 from monitor.queries import STATE_OK, KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
@@ -112,17 +112,19 @@ def _keys(overview: Overview) -> output.Table:
         right=frozenset({"balance", "used/h"}),
     )
     for key in overview.keys:
-        for meter in key.meters or (None,):
+        for meter in key.meters if key.measured else (None, *key.meters):
             cells = _cells(key, meter, overview.at)
             table.add(*(cells if named else cells[:1] + cells[2:]), tone=_tone(key, meter))
     return table
 
 
 def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tuple[str, ...]:
+    if meter is not None and meter.kind is Kind.MANUAL:
+        return _cells_by_hand(key, meter, now)
     nothing = output.UNSUPPORTED if key.is_check_only else output.NOTHING
     has_number = meter is not None and meter.read_at is not None
     state = key.state if meter is None or key.state != STATE_OK else meter.state
-    severity = key.severity if meter is None or len(key.meters) == 1 else meter.severity
+    severity = _severity(key, meter)
     return (
         key.name,
         meter.meter if meter else output.NOTHING,
@@ -136,6 +138,19 @@ def _cells(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> tupl
     )
 
 
+def _cells_by_hand(key: KeyOverview, meter: MeterOverview, now: datetime) -> tuple[str, ...]:
+    """An amount that a person entered: it has an age, and neither a state nor an alert."""
+    account = key.account or output.NOTHING
+    seen = output.ago(meter.read_at, now)
+    held, none = wording.holding(meter), output.NOTHING
+    return (key.name, meter.meter, key.provider, account, held, none, none, none, none, seen)
+
+
+def _severity(key: KeyOverview, meter: MeterOverview | None) -> Severity | None:
+    """What is open about a row: all about the key where it is the only one that is read."""
+    return key.severity if meter is None or len(key.measured) == 1 else meter.severity
+
+
 def _outlook_cells(meter: MeterOverview | None, now: datetime) -> tuple[str, str]:
     if meter is None:
         return (output.NOTHING, output.NOTHING)
@@ -146,12 +161,14 @@ def _outlook_cells(meter: MeterOverview | None, now: datetime) -> tuple[str, str
 
 def _read(key: KeyOverview, meter: MeterOverview | None, now: datetime) -> str:
     read = output.ago(meter.read_at if meter else key.last_success_at, now)
-    is_old = meter and meter.read_at and not meter.fresh and meter.kind is not Kind.MANUAL
+    is_old = meter and meter.read_at and not meter.fresh
     return f"{read} (stale)" if is_old else read
 
 
 def _tone(key: KeyOverview, meter: MeterOverview | None) -> str:
-    severity = key.severity if meter is None or len(key.meters) == 1 else meter.severity
+    if meter is not None and meter.kind is Kind.MANUAL:
+        return ""
+    severity = _severity(key, meter)
     if severity:
         return str(severity)
     is_current = meter.fresh if meter else key.state == STATE_OK

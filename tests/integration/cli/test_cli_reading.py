@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from support.scene import NOW, Scene, fill
 
 from monitor import queries
 from monitor.cli.status_command import blocks
-from monitor.core.model import NotificationState
+from monitor.core.model import Kind, NotificationState
 from monitor.store import open_store
 from monitor.store.base import Changes, Store, StoredKey
 
@@ -63,6 +64,19 @@ def test_status_tells_a_key_check_from_a_key_that_was_never_read(store: Store) -
     [row] = [line for line in text.splitlines() if line.startswith("checked")]
     assert row.split()[:6] == ["checked", "kie", "-", "unsupported", "-", "-"]
     assert row.split()[6:] == ["ok", "none", "just", "now"]
+
+
+def test_status_tells_an_amount_that_was_entered_from_the_key_check_beside_it(store: Store) -> None:
+    entered = replace(recorded.reading("5000", "manual"), kind=Kind.MANUAL)
+    checked = recorded.key("lab", entered, last_success_at=recorded.NOW)
+    store.write([Changes(keys=[checked])])
+    text = printed(blocks(queries.overview(store, recorded.NOW)))
+    rows = [line.split() for line in text.splitlines() if line.startswith("lab")]
+    assert rows[0][:5] == ["lab", "-", "kie", "-", "unsupported"]
+    assert rows[0][-4:] == ["ok", "none", "just", "now"]
+    assert rows[1][:3] == ["lab", "manual", "kie"]
+    assert rows[1][4:9] == ["5,000", "credits", "(entered", "by", "hand)"]
+    assert rows[1][9:] == ["-", "-", "-", "-", "just", "now"]
 
 
 def test_status_says_when_no_daemon_seems_to_run(filled: Any) -> None:
