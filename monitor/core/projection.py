@@ -15,16 +15,17 @@ LONGEST = timedelta(days=3650)
 """Ten years are as good as for ever: what lies beyond has no date."""
 
 _MADE_ANEW_AFTER = timedelta(minutes=10)
-_FALL = 0.9
-"""A forecast is made anew once the balance has fallen to this share of what it was made for."""
+_FALL = 1 - _MADE_ANEW_AFTER / timedelta(hours=24)
+"""A forecast is made anew once the balance has fallen to this share of what it was made for: a pace
+that leaves nothing within a day, the usual limit of a critical alert, is seen at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
     """What was forecast for *balance* at *at*.
 
-    A forecast costs as much as all the rest of a reading, so it is made every ten minutes and
-    whenever the balance jumped; in between, the runway shrinks with the balance.
+    A forecast costs a third of a reading, so it is made every ten minutes, whenever the balance
+    jumped and at every reading where little is left; else the runway shrinks with the balance.
     """
 
     at: datetime
