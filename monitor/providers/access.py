@@ -11,7 +11,8 @@ from contextvars import ContextVar
 from urllib.parse import urlsplit
 
 log = logging.getLogger("monitor.access")
-log.setLevel(logging.CRITICAL + 1)
+if log.level == logging.NOTSET:  # nobody asked for it yet
+    log.setLevel(logging.CRITICAL + 1)
 
 asking: ContextVar[str] = ContextVar("asking", default="")
 """Name of the key whose poll is under way; each poll is a task with a context of its own."""

@@ -110,7 +110,7 @@ async def test_flapping_and_quiet_hours_leave_few_messages_and_all_is_on_record(
         await process.start()
         await process.until("watching 4 keys")
         low.balance, brief.balance, empty.balance = Decimal(900), Decimal(800), Decimal(50)
-        await process.until("fired: warning low_balance of brief")
+        await process.until("alert fired: brief")
         brief.balance = Decimal(6000)
         await process.until("resolved: warning low_balance of brief")
         assert "empty" in await night.until("50")
