@@ -230,6 +230,7 @@ class Pipeline:
         if reading.kind is not Kind.BALANCE:
             if was_judged:  # it has become part of another
                 self._end_alerts(live, [reading.meter], at, changes)
+                self.world.projections.pop((live.watched.balance_subject.id, reading.meter), None)
             if not same or not _within(meter.judged_at, at, JUDGE_EVERY):
                 self._balances.judge_expiry(live.watched, reading, at, changes)
                 meter.judged_at = at

@@ -101,6 +101,11 @@ class KeyOverview:
     meters: tuple[MeterOverview, ...]
 
     @property
+    def outlooks(self) -> Mapping[str, Outlook]:
+        """What lies ahead of each meter."""
+        return {meter.meter: meter.outlook for meter in self.meters}
+
+    @property
     def is_check_only(self) -> bool:
         """Whether its provider shows no balance, so that readings only tell that the key works."""
         return self.last_success_at is not None and not self.measured
@@ -137,11 +142,15 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterHistory:
-    """The runs of equal balances of one meter, oldest first."""
+    """The runs of equal balances of one meter, oldest first.
+
+    ``outlook`` is how fast it is used and when it runs out, as of its last reading.
+    """
 
     meter: str
     unit: str
     points: tuple[Sample, ...]
+    outlook: Outlook = Outlook()  # noqa: RUF009 - frozen, so one shared empty value is safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,11 +255,12 @@ class _Known:
     made: Mapping[tuple[str, str], Projection]
     states: Mapping[tuple[str, str], ForecastState]
 
-    def outlook(
-        self, slot: tuple[str, str], balance: Decimal | None, at: datetime | None
-    ) -> Outlook:
-        """The outlook of a balance as of its last reading."""
-        if balance is None or at is None:
+    def outlook(self, subject_id: str, reading: MeterReading, at: datetime | None) -> Outlook:
+        """The outlook of a balance as of its last reading; what is no balance has none, even if it
+        was one before.
+        """
+        slot, balance = (subject_id, reading.meter), reading.balance
+        if balance is None or at is None or reading.kind is not Kind.BALANCE:
             return Outlook()
         projection = self.made.get(slot)
         if projection is None and slot in self.states:
@@ -317,7 +327,7 @@ def _key(
                 read_at=at,
                 trouble=trouble,
                 fresh=_is_fresh(reading, at, now, watched) and trouble is None,
-                ahead=known.outlook((subject_id, reading.meter), reading.balance, at),
+                ahead=known.outlook(subject_id, reading, at),
                 severity=_worst(a for a in mine if a.meter == reading.meter),
             )
             for reading, at, trouble in (_read_or_not(stored) if stored else ())
@@ -405,18 +415,43 @@ def key_names(store: Store) -> list[str]:
     return list(_stored_by_name(store))
 
 
-def key_history(store: Store, key: str, since: datetime, until: datetime) -> KeyHistory | None:
-    """What *key* did in [since, until]; None when the store has never seen such a key."""
+def key_history(
+    store: Store,
+    key: str,
+    since: datetime,
+    until: datetime,
+    ahead: Mapping[str, Outlook] | None = None,
+) -> KeyHistory | None:
+    """What *key* did in [since, until]; None when the store has never seen such a key.
+
+    *ahead* has the outlooks of its meters where they are known, else those of the store are taken.
+    """
     stored = _stored_by_name(store).get(key)
     if stored is None:
         return None
+    if ahead is None:
+        ahead = _outlooks(store, stored)
     units = {reading.meter: reading.unit for reading, _ in stored.meters}
     by_meter: dict[str, list[Sample]] = {meter: [] for meter in units}
     for sample in store.samples(key, None, since, until):
         by_meter.setdefault(sample.meter, []).append(sample)
     meters = tuple(
-        MeterHistory(meter=meter, unit=units.get(meter, ""), points=tuple(points))
+        MeterHistory(
+            meter=meter,
+            unit=units.get(meter, ""),
+            points=tuple(points),
+            outlook=ahead.get(meter, Outlook()),
+        )
         for meter, points in sorted(by_meter.items())
     )
     outages = tuple(store.outages(key, since, until))
     return KeyHistory(key=key, since=since, until=until, meters=meters, outages=outages)
+
+
+def _outlooks(store: Store, stored: StoredKey) -> Mapping[str, Outlook]:
+    """What lies ahead of each meter of a key as recorded."""
+    subject_id = _assumed(stored).balance_subject.id
+    ledgers = {(x.subject_id, x.meter): x.state for x in store.ledgers()}
+    mine = (entry for entry in store.forecasts() if entry.subject_id == subject_id)
+    known = _Known(ledgers, {}, {}, present_forecasts(mine, ledgers))
+    return {reading.meter: known.outlook(subject_id, reading, at) for reading, at in stored.meters}

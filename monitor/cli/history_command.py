@@ -19,6 +19,7 @@ from monitor.cli.options import DurationType, format_option
 from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.core.model import Outage, Sample
+from monitor.core.projection import Outlook, runs_out
 from monitor.providers.by_hand import MANUAL_METER
 from monitor.queries import KeyHistory, MeterHistory
 from monitor.store.base import Store
@@ -121,7 +122,31 @@ def _print_table(history: KeyHistory) -> None:
     if not rows:
         click.echo(f"Nothing was recorded of {history.key} since {output.time(history.since)}.")
         return
-    output.print_blocks(table)
+    output.print_blocks(table, *_prospects(history))
+
+
+def _prospects(history: KeyHistory) -> list[str]:
+    """A line for each balance that is used: how fast, and when it runs out."""
+    lines = [
+        f"{output.printable(meter.meter)}: {words}"
+        for meter in history.meters
+        if (words := _prospect(meter.outlook, meter.unit, history.until))
+    ]
+    return ["", *lines] if lines else []
+
+
+def _prospect(ahead: Outlook, unit: str, now: datetime) -> str:
+    if ahead.burn is None:
+        return ""
+    used = f"uses {output.printable(wording.amount(ahead.burn, unit))} per hour"
+    if not ahead.is_known:
+        return f"{used}; not enough history to tell when it runs out"
+    words = f"{used}, runs out {runs_out(ahead, now)}"
+    if ahead.earliest is None or ahead.latest is None:
+        return words
+    return (
+        f"{words} (probably between {output.time(ahead.earliest)} and {output.time(ahead.latest)})"
+    )
 
 
 _Row = tuple[datetime, tuple[str, ...], str]

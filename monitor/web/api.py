@@ -110,11 +110,14 @@ class Api:
         parameters.check_names(request.query_params, "since")
         name, now = request.path_params["name"], self._context.clock.now()
         start = parameters.since(request.query_params, "since", DEFAULT_SPAN, now)
-        if name not in self._context.world.keys:
+        live = self._context.world.keys.get(name)
+        if live is None:
             raise HTTPException(404, "no key of this name is watched")
+        world, store = self._context.world, self._context.store
 
         def answer() -> queries.KeyHistory:
-            found = queries.key_history(self._context.store, name, start, now)
+            [key] = present.overview(world, [live], now).keys
+            found = queries.key_history(store, name, start, now, key.outlooks)
             return found or queries.KeyHistory(
                 key=name, since=start, until=now, meters=(), outages=()
             )

@@ -101,10 +101,10 @@ class Pages:
         now, store = self._context.clock.now(), self._context.store
         watched = live.watched
         overview = present.overview(self._context.world, [live], now)
-        history = queries.key_history(store, watched.name, since, now)
+        key = overview.keys[0]
+        history = queries.key_history(store, watched.name, since, now, key.outlooks)
         since = history.began if history else since
         found = records.alerts(store, limit=ALERTS_SEARCHED, silencing=self._silencing(now))
-        key = overview.keys[0]
         return {
             "template": "key.html",
             "now": now,

@@ -17,9 +17,11 @@ from support.scene import NOW, Scene, fill
 
 from monitor import queries
 from monitor.cli.status_command import blocks
+from monitor.core.forecast import Step, advance
+from monitor.core.ledger import open_ledger
 from monitor.core.model import Kind, NotificationState
 from monitor.store import open_store
-from monitor.store.base import Changes, Store, StoredKey
+from monitor.store.base import Changes, Store, StoredForecast, StoredKey, StoredLedger
 
 KEYS = [
     {"name": name, "provider": "kie", "key": "sk-never-shown-1", "interval": "1m"}
@@ -197,6 +199,34 @@ def test_history_as_json_has_times_amounts_and_outages(history: Any) -> None:
     document = json.loads(result.stdout)
     assert [p["balance"] for p in document["meters"][0]["points"]] == ["100.50", "90.25", "1090.25"]
     assert document["outages"][0]["reason"] == "timeout"
+
+
+def test_history_tells_how_fast_it_is_used_and_when_it_runs_out(
+    history: Any, store: Store, now: datetime
+) -> None:
+    opened = replace(open_ledger(now, Decimal("1090.25"), "credits"), consumed_total=Decimal(100))
+    ledger = StoredLedger(subject_id="key:studio", meter="balance", state=opened)
+    learned = None
+    for hour in range(48, 0, -1):
+        since = now - timedelta(hours=hour)
+        learned = advance(learned, Step(since=since, at=since + timedelta(hours=1), consumed=20))
+    assert learned is not None
+    forecast = StoredForecast(
+        subject_id="key:studio",
+        meter="balance",
+        consumed_total=opened.consumed_total,
+        refunded_total=opened.refunded_total,
+        state=learned,
+    )
+    store.write([Changes(ledgers=[ledger], forecasts=[forecast])])
+
+    line = history("history", "studio", "--since", "1h").stdout.splitlines()[-1]
+    assert line.startswith("balance: uses 20 credits per hour, runs out in 2 d ")
+    assert "(probably between 20" in line
+    document = json.loads(history("history", "studio", "--since", "1h", "--format", "json").stdout)
+    ahead = document["meters"][0]["outlook"]
+    assert (ahead["burn"], ahead["is_known"]) == ("20", True)
+    assert ahead["earliest"] < ahead["runs_out_at"] < ahead["latest"]
 
 
 def test_history_as_plot_fits_its_width_and_marks_outages(history: Any) -> None:
