@@ -18,8 +18,8 @@ from monitor.cli import output
 from monitor.cli.app import did_you_mean
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option
-from monitor.cli.sources import Need, load_all
-from monitor.config import secrets
+from monitor.cli.sources import Need, load_all, problem_lines
+from monitor.config import ConfigError, from_environment, secrets
 from monitor.core.advice import REASON_TEXTS
 from monitor.core.model import MeterFailure, MeterReading
 from monitor.core.renewals import RENEW_BEFORE, session_meter
@@ -31,6 +31,7 @@ from monitor.providers.useapi.provider import Found
 from monitor.providers.useapi.services import Linked
 from monitor.queries import STATE_OK
 
+VARIABLE = "USEAPI_TOKEN"
 PASSWORD_VARIABLE = "KLING_PASSWORD"  # noqa: S105 - the name of a variable
 
 T = TypeVar("T")
@@ -266,7 +267,7 @@ def _renewed(key: UseapiKey, account: KlingAccount, file: Path | None) -> Mappin
 
 
 def _chosen(name: str | None) -> UseapiKey:
-    """The key of useapi.net that is named, or the only one."""
+    """The key of useapi.net that is named, or the only one; else that of the variable."""
     settings = load_all(Need.POLL).settings
     keys = [key for key in settings.keys if isinstance(key, UseapiKey)]
     names = [key.name for key in keys]
@@ -275,13 +276,22 @@ def _chosen(name: str | None) -> UseapiKey:
             f"No key of useapi.net is named {name!r}.{did_you_mean(name, names)}"
         )
     if not keys:
-        raise CommandError(
-            f"{settings.source}: no key has provider: useapi. Set USEAPI_TOKEN, or add one.",
-            code=Exit.CONFIG,
-        )
+        return _from_environment(settings.source)
     if name is None and len(keys) > 1:
         raise click.UsageError(f"Say which key: --key, one of {', '.join(names)}.")
     return keys[0] if name is None else keys[names.index(name)]
+
+
+def _from_environment(source: str) -> UseapiKey:
+    """The key of the usual variable, for a configuration (*source*) that has none."""
+    if not os.environ.get(VARIABLE):
+        message = f"{source}: no key has provider: useapi. Set {VARIABLE}, or add one."
+        raise CommandError(message, code=Exit.CONFIG)
+    try:
+        keys = from_environment({VARIABLE: os.environ[VARIABLE]}).settings.keys
+    except ConfigError as error:
+        raise CommandError(*problem_lines(error.problems), code=Exit.CONFIG) from None
+    return next(key for key in keys if isinstance(key, UseapiKey))
 
 
 def _password(key: UseapiKey, email: str, file: Path | None) -> str:

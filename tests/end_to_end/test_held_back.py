@@ -79,11 +79,11 @@ async def flap(process: Process, account: Account, loud: Hook) -> None:
         if told < 5:
             await number_of(loud, told + 1)
     for number in (6, 8):
-        await lines(process, "of flaky", number)
+        await lines(process, ": flaky alert=", number)
         account.mode = Mode.REVOKED
-        await lines(process, "of flaky", number + 1)
+        await lines(process, ": flaky alert=", number + 1)
         account.mode = Mode.OK
-    await lines(process, "of flaky", 10)
+    await lines(process, ": flaky alert=", 10)
 
 
 async def lines(process: Process, text: str, count: int) -> None:
@@ -112,7 +112,7 @@ async def test_flapping_and_quiet_hours_leave_few_messages_and_all_is_on_record(
         low.balance, brief.balance, empty.balance = Decimal(900), Decimal(800), Decimal(50)
         await process.until("alert fired: brief")
         brief.balance = Decimal(6000)
-        await process.until("resolved: warning low_balance of brief")
+        await process.until("alert resolved: brief")
         assert "empty" in await night.until("50")
         await flap(process, flaky, loud)
         assert datetime.now(UTC) < end, "the quiet hours ended too soon for this test"

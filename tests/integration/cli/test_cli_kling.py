@@ -209,3 +209,18 @@ def test_a_configuration_without_useapi_says_so(cli: CLI, server: UseapiServer) 
 def test_no_command_takes_a_password_as_an_argument(configured: CLI) -> None:
     assert configured("kling", "add", ANNA, "--password", PASSWORD).exit_code == 64
     assert configured("kling", "add", ANNA, PASSWORD).exit_code == 64
+
+
+def test_the_token_of_the_variable_serves_where_the_configuration_has_none(
+    cli: CLI, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    cli.configure(keys=[{"name": "studio", "key": "sk"}])
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_tcp_port}")  # so it goes nowhere
+    monkeypatch.setenv("USEAPI_TOKEN", TOKEN)
+    asked = cli("kling", "accounts")
+    assert asked.exit_code != 78
+    assert "the proxy could not be used" in asked.output
+    monkeypatch.setenv("USEAPI_TOKEN", "user:1 -x")
+    refused = cli("kling", "accounts")
+    assert refused.exit_code == 78
+    assert "USEAPI_TOKEN: holds a blank" in refused.output
