@@ -225,8 +225,8 @@ def _thresholds(chart: Chart, scale: _Scale) -> Iterator[Item]:
         for x in range(_LEFT, _RIGHT, 20):
             yield Item(kind="line", points=((x, y), (x + 12, y)), colour=colour, width=3)
         label = f"{severity} {wording.amount(amount)}"
-        x, anchor = ((scale.x(chart.until) - 4), "rs") if number % 2 else (_LEFT + 4, "ls")
-        yield _text(label, (x, y - 7), colour, anchor=anchor)
+        place, anchor = (scale.x(chart.until) - 4, "rs") if number % 2 else (_LEFT + 4, "ls")
+        yield _text(label, (place, y - 7), colour, anchor=anchor)
 
 
 def _rises(chart: Chart, scale: _Scale) -> Iterator[Item]:
