@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from monitor.core.charts import Chart
 from monitor.core.model import DEFAULT_METER, Event, Sample, Severity, Subject
+from monitor.core.projection import Outlook
 from monitor.store.base import Store
 from monitor.world import STALE_AFTER_INTERVALS, LiveKey, World
 
@@ -32,6 +33,7 @@ class Sketch:
     keys: tuple[str, ...]
     interval: timedelta
     thresholds: tuple[tuple[Severity, Decimal], ...]
+    ahead: Outlook
 
 
 def sketches(events: Sequence[Event], world: World) -> list[Sketch]:
@@ -65,6 +67,11 @@ def _sketch(event: Event, world: World) -> Sketch | None:
         keys=tuple(key.watched.name for key in keys),
         interval=keys[0].watched.interval,
         thresholds=_thresholds(keys[0], event.meter, world),
+        ahead=Outlook(
+            runs_out_at=event.facts.runs_out_at,
+            earliest=event.facts.earliest,
+            latest=event.facts.latest,
+        ),
     )
 
 
@@ -103,6 +110,7 @@ def _charts(
             longest_gap=max(STALE_AFTER_INTERVALS * sketch.interval, (now - since) / _GAP_SHARE),
             thresholds=sketch.thresholds,
             timezone=timezone,
+            ahead=sketch.ahead,
         )
 
 

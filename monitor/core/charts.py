@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from monitor.core.model import Sample, Severity
+from monitor.core.projection import Outlook
+
+AHEAD_SHARE = 0.5
+"""At most so much of the time shown, beside it, is what lies ahead."""
 
 
 def chart_file(number: int) -> str:
@@ -20,7 +24,7 @@ class Chart:
 
     ``name`` is what a person calls the key or account; the line breaks off where no reading came
     for longer than ``longest_gap``; ``thresholds`` are in ``unit``; times are shown in
-    ``timezone``.
+    ``timezone``; ``ahead`` is when it runs out, as of ``until``.
     """
 
     name: str
@@ -31,6 +35,16 @@ class Chart:
     longest_gap: timedelta = timedelta(hours=1)
     thresholds: tuple[tuple[Severity, Decimal], ...] = ()
     timezone: tzinfo = UTC
+    ahead: Outlook = Outlook()  # noqa: RUF009 - frozen, so one shared empty value is safe
+
+    @property
+    def end(self) -> datetime:
+        """Where the picture ends: behind the likely ends of the balance, if these are near."""
+        ahead = self.ahead
+        if ahead.runs_out_at is None or ahead.runs_out_at <= self.until:
+            return self.until
+        most = self.until + AHEAD_SHARE * (self.until - self.since)
+        return min(ahead.latest or most, most)
 
     @property
     def last(self) -> Decimal | None:

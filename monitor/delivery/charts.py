@@ -33,7 +33,7 @@ _RISE_SHARE = Decimal("0.05")  # of the scale; a smaller rise is not marked
 _LABEL_ROOM = 120  # pixels between the marks of rises, so that they can be read
 
 _INK, _GREY, _GRID = "#1f2937", "#6b7280", "#e5e7eb"
-_CURVE, _FILL, _RISE = "#2563eb", "#dbeafe", "#15803d"
+_CURVE, _FILL, _RISE, _BAND = "#2563eb", "#dbeafe", "#15803d", "#e9d5ff"
 _COLOURS = {Severity.CRITICAL: "#dc2626", Severity.WARNING: "#d97706", Severity.INFO: _GREY}
 
 _STEPS = tuple(timedelta(hours=hours) for hours in (1, 2, 3, 6, 12, 24, 48, 96))
@@ -84,8 +84,9 @@ def layout(chart: Chart) -> list[Item]:
     if not amounts or chart.since >= chart.until:
         return []
     shown = [*amounts, *(amount for _, amount in chart.thresholds)]
-    scale = _Scale(chart.since, chart.until, *curves.round_range(min(shown), max(shown)))
+    scale = _Scale(chart.since, chart.end, *curves.round_range(min(shown), max(shown)))
     return [
+        *_ahead(chart, scale),
         *_curve(chart, scale),
         *_grid(scale),
         *_days(chart, scale),
@@ -162,11 +163,11 @@ def _days(chart: Chart, scale: _Scale) -> Iterator[Item]:
 
 def _round_times(chart: Chart) -> Iterator[datetime]:
     """Multiples of a step after local midnight, at most seven; counted on the local clock."""
-    length = chart.until - chart.since
+    length = chart.end - chart.since
     step = next((s for s in _STEPS if length / s <= _MOST_TICKS), length / _MOST_TICKS)
     start = chart.since.astimezone(chart.timezone).replace(tzinfo=None)
     local = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    while (at := local.replace(tzinfo=chart.timezone).astimezone(UTC)) <= chart.until:
+    while (at := local.replace(tzinfo=chart.timezone).astimezone(UTC)) <= chart.end:
         if at >= chart.since:
             yield at
         local += step
@@ -186,6 +187,32 @@ def _curve(chart: Chart, scale: _Scale) -> Iterator[Item]:
         yield Item(kind="line", points=tuple(points), colour=_CURVE, width=4)
 
 
+def _ahead(chart: Chart, scale: _Scale) -> Iterator[Item]:
+    """Dashed to where it probably runs out, in the band that four of five cases keep to."""
+    ahead, now = chart.ahead, chart.until
+    if chart.end <= now or ahead.runs_out_at is None or not chart.last or chart.last < 0:
+        return
+    last = chart.last
+
+    def at(empty: datetime | None, share: float) -> Point:
+        """Where a fall to zero at *empty* is, a *share* of the way to it or to the end."""
+        if empty is None:
+            return scale.x(now + (chart.end - now) * share), scale.y(last)
+        shown = min(empty, chart.end)
+        gone = (shown - now) * share / (empty - now) if empty > now else 1.0
+        return scale.x(now + (shown - now) * share), scale.y(float(last) * (1 - gone))
+
+    corners = [at(ahead.latest, 0.0), at(ahead.earliest, 1.0)]
+    if ahead.latest is not None and ahead.latest <= chart.end:
+        corners.append(at(ahead.latest, 1.0))
+    else:
+        corners += [(scale.x(chart.end), corners[-1][1]), at(ahead.latest, 1.0)]
+    yield Item(kind="area", points=tuple(corners), colour=_BAND)
+    for dash in range(0, 20, 2):
+        points = tuple(at(ahead.runs_out_at, n / 20) for n in (dash, dash + 1))
+        yield Item(kind="line", points=points, colour=_CURVE, width=4)
+
+
 def _ends(sample: Sample, scale: _Scale) -> tuple[Point, Point]:
     height = scale.y(sample.balance or Decimal(0))
     return (scale.x(sample.at), height), (scale.x(sample.until), height)
@@ -198,8 +225,8 @@ def _thresholds(chart: Chart, scale: _Scale) -> Iterator[Item]:
         for x in range(_LEFT, _RIGHT, 20):
             yield Item(kind="line", points=((x, y), (x + 12, y)), colour=colour, width=3)
         label = f"{severity} {wording.amount(amount)}"
-        x, anchor = ((_RIGHT - 4), "rs") if number % 2 else (_LEFT + 4, "ls")
-        yield _text(label, (x, y - 7), colour, anchor=anchor)
+        place, anchor = (scale.x(chart.until) - 4, "rs") if number % 2 else (_LEFT + 4, "ls")
+        yield _text(label, (place, y - 7), colour, anchor=anchor)
 
 
 def _rises(chart: Chart, scale: _Scale) -> Iterator[Item]:

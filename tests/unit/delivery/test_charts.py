@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -9,11 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.charts import UNTIL, chart, sample
 
-from monitor.core.charts import Chart
+from monitor.core.charts import AHEAD_SHARE, Chart
 from monitor.core.model import Severity
+from monitor.core.projection import Outlook
 from monitor.delivery.charts import HEIGHT, WIDTH, Item, layout
 
 CURVE = "#2563eb"
+BAND = "#e9d5ff"
 
 
 def texts(told: Chart) -> list[str]:
@@ -98,3 +101,41 @@ def test_everything_lies_within_the_picture(told: Chart) -> None:
 )
 def test_without_amounts_or_time_there_is_nothing_to_draw(told: Chart) -> None:
     assert layout(told) == []
+
+
+COMING = Outlook(
+    is_known=True,
+    runs_out_at=UNTIL + timedelta(hours=8),
+    earliest=UNTIL + timedelta(hours=5),
+    latest=UNTIL + timedelta(hours=12),
+)
+
+
+def test_what_lies_ahead_is_drawn_to_where_the_balance_runs_out() -> None:
+    told = chart(ahead=COMING)
+    assert told.end == COMING.latest
+    band = next(i for i in layout(told) if i.colour == BAND)
+    ground = max(y for _, y in band.points)
+    at_ground = [x for x, y in band.points if y == ground]
+    assert len(at_ground) == 2
+    assert max(at_ground) == 870
+
+
+@pytest.mark.parametrize(
+    ("ahead", "length"),
+    [
+        pytest.param(Outlook(), 0.0, id="nothing is known"),
+        pytest.param(replace(COMING, runs_out_at=UNTIL), 0.0, id="it is empty already"),
+        pytest.param(
+            replace(COMING, runs_out_at=UNTIL + timedelta(days=90), latest=None),
+            AHEAD_SHARE,
+            id="far away the picture ends before",
+        ),
+    ],
+)
+def test_the_picture_shows_no_more_of_the_future_than_there_is_to_see(
+    ahead: Outlook, length: float
+) -> None:
+    told = chart(ahead=ahead)
+    assert (told.end - told.until) / (told.until - told.since) == pytest.approx(length)
+    assert any(i.colour == BAND for i in layout(told)) is bool(length)
