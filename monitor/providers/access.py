@@ -47,7 +47,10 @@ def endpoint(url: str) -> str:
     A path may hold a token or an identity: only words and versions are known not to.  Query,
     user and password are left out.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an address that is none, and will not be asked
+        return HIDDEN_PART
     place = parts.netloc.rpartition("@")[2]
     path = "/".join(
         part if not part or _PLAIN_WORD.match(part) else HIDDEN_PART

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.log import HIDDEN, Format, Level, set_up, set_up_access
+from monitor.log import HIDDEN, OFF, Format, Level, set_up, set_up_access
 
 SECRET = "sk-1234567890"
 
@@ -23,7 +23,9 @@ def logging_as_before() -> Iterator[None]:
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
-    logging.getLogger("monitor.access").handlers.clear()
+    access = logging.getLogger("monitor.access")
+    access.handlers.clear()
+    access.setLevel(OFF)
     root.setLevel(levels[0])
     package.setLevel(levels[1])
 

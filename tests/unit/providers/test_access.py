@@ -31,6 +31,7 @@ from monitor.providers.access import endpoint
             id="a long word may be a token",
         ),
         pytest.param("https://h.example", "h.example", id="no path"),
+        pytest.param("https://[::1", "*", id="what is no address"),
         pytest.param("https://h.example/a%2Fb/", "h.example/*/", id="an escaped part is hidden"),
     ],
 )
