@@ -98,3 +98,14 @@ def test_the_worst_come_first_and_there_are_few(scene: Scene) -> None:
     shown = names(scene, *events, about(keys[4].subject))
     assert len(shown) == MOST_CHARTS
     assert shown[0] == "key-4"
+
+
+def test_a_chart_goes_on_to_when_the_event_says_that_it_runs_out(scene: Scene) -> None:
+    event = about(scene.key("studio", 1000, 500, 40).subject)
+    ends = {
+        name: NOW + timedelta(minutes=minutes)
+        for name, minutes in (("earliest", 5), ("runs_out_at", 8), ("latest", 15))
+    }
+    event = replace(event, facts=replace(event.facts, **ends))
+    [chart] = read_charts(scene.store, sketches([event], scene.world), NOW, UTC)
+    assert (chart.ahead.earliest, chart.end) == (ends["earliest"], ends["latest"])
