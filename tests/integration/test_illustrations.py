@@ -98,3 +98,12 @@ def test_the_worst_come_first_and_there_are_few(scene: Scene) -> None:
     shown = names(scene, *events, about(keys[4].subject))
     assert len(shown) == MOST_CHARTS
     assert shown[0] == "key-4"
+
+
+def test_a_chart_goes_on_to_when_the_event_says_that_it_runs_out(scene: Scene) -> None:
+    event = about(scene.key("studio", 1000, 500, 40).subject)
+    soon, then, late = (NOW + timedelta(minutes=minutes) for minutes in (5, 8, 15))
+    facts = replace(event.facts, earliest=soon, runs_out_at=then, latest=late)
+    told = replace(event, facts=facts)
+    [chart] = read_charts(scene.store, sketches([told], scene.world), NOW, UTC)
+    assert (chart.ahead.earliest, chart.ahead.runs_out_at, chart.end) == (soon, then, late)
