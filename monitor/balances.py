@@ -196,7 +196,7 @@ class Balances:
 
 
 def _is_unused(reading: MeterReading, ledger: LedgerState) -> bool:
-    return reading.balance == 0 and ledger.reference == 0 and not ledger.consumed_total
+    return reading.balance == 0 and not ledger.consumed_total
 
 
 def _holds_something(reading: MeterReading) -> bool:

@@ -196,6 +196,20 @@ def test_no_backup_is_made_of_a_corrupt_store_over_a_good_one(filled: Any) -> No
     assert not list(filled.home.glob(".copy.db*"))
 
 
+def test_damage_that_only_a_whole_check_finds_keeps_a_copy_from_being_made(filled: Any) -> None:
+    connection = sqlite3.connect(file_of(filled), isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, '(alert_id)', '(opened_at)')"
+        " WHERE type = 'index' AND tbl_name = 'events'"
+    )
+    connection.close()
+    result = filled("store", "backup", "copy.db")
+    assert result.exit_code == 74
+    assert "no copy is made" in result.stderr
+    assert not (filled.home / "copy.db").exists()
+
+
 # -- restore --------------------------------------------------------------------------------
 
 
