@@ -26,7 +26,7 @@ from monitor.core.model import (
     Why,
 )
 from monitor.metrics import Metrics
-from monitor.store.base import Changes, Store, StoredKey, StoredLedger
+from monitor.store.base import Changes, Store, StoredConfiguration, StoredKey, StoredLedger
 from monitor.web import WebContext
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World
 
@@ -54,6 +54,7 @@ class Scene:
     clock: FixedClock = field(default_factory=FixedClock)
     metrics: Metrics = field(default_factory=lambda: Metrics("1.2.3"))
     problems: list[str] = field(default_factory=list)
+    configuration: StoredConfiguration = StoredConfiguration(read_at=NOW - timedelta(days=2))
     last_id: int = 0
 
     def next_id(self) -> int:
@@ -68,6 +69,7 @@ class Scene:
             metrics=self.metrics,
             clock=self.clock,
             health=lambda: list(self.problems),
+            configuration=lambda: self.configuration,
             version="1.2.3",
         )
 
