@@ -10,27 +10,21 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from monitor.core.events import Ack, Alert, Event, Facts, Silence, Suppressed
 from monitor.core.forecast import decode, encode
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
-    Ack,
-    Alert,
-    Attempt,
-    Event,
-    Facts,
     KeyState,
     Kind,
     MeterReading,
     MeterTrouble,
-    Notification,
     Outage,
     Reason,
     Sample,
     Severity,
-    Silence,
     Subject,
-    Suppressed,
 )
+from monitor.core.notifications import Attempt, Notification
 from monitor.core.renewals import Renewal
 from monitor.store.base import (
     StoredConfiguration,

@@ -9,23 +9,9 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
 
-from monitor.core.model import (
-    Ack,
-    Alert,
-    Attempt,
-    Change,
-    Event,
-    MeterReading,
-    MeterTrouble,
-    Notification,
-    NotificationState,
-    Outage,
-    Sample,
-    Silence,
-    Suppressed,
-    Suppression,
-    Why,
-)
+from monitor.core.events import Ack, Alert, Change, Event, Silence, Suppressed, Suppression, Why
+from monitor.core.model import MeterReading, MeterTrouble, Outage, Sample
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.store import codec, schema
 from monitor.store.base import (
     Snapshot,

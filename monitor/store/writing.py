@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, selec
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from monitor.core.model import Ack, Attempt, Notification, NotificationState, Silence
+from monitor.core.events import Ack, Silence
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.store import codec, schema
 from monitor.store.base import Changes
 from monitor.store.codec import Bind

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from monitor import queries, records
-from monitor.core.model import Kind, NotificationState
+from monitor.core.model import Kind
+from monitor.core.notifications import NotificationState
 from monitor.queries import KeyOverview, MeterHistory, Overview
 from monitor.records import AlertRecord
 from monitor.silencing import Silencing

@@ -7,24 +7,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from monitor.clock import Clock
+from monitor.core.events import Alert, Change, Event, Facts, Why
 from monitor.core.ledger import advance, open_ledger
-from monitor.core.model import (
-    Alert,
-    Attempt,
-    Change,
-    Event,
-    Facts,
-    KeyState,
-    MeterReading,
-    Notification,
-    NotificationState,
-    Outage,
-    Reason,
-    Sample,
-    Severity,
-    Subject,
-    Why,
-)
+from monitor.core.model import KeyState, MeterReading, Outage, Reason, Sample, Severity, Subject
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.metrics import Metrics
 from monitor.store.base import Changes, Store, StoredConfiguration, StoredKey, StoredLedger
 from monitor.web import WebContext

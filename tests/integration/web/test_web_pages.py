@@ -11,18 +11,10 @@ import httpx
 from support import recorded
 from support.scene import MINUTE, NOW, Scene
 
+from monitor.core.events import Ack, Facts, Suppression
 from monitor.core.messages import Message
-from monitor.core.model import (
-    Ack,
-    Facts,
-    KeyState,
-    MeterReading,
-    NotificationState,
-    Reason,
-    Severity,
-    Subject,
-    Suppression,
-)
+from monitor.core.model import KeyState, MeterReading, Reason, Severity, Subject
+from monitor.core.notifications import NotificationState
 from monitor.store.base import Changes
 from monitor.world import LiveMeter
 

@@ -9,19 +9,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from support import recorded
 
+from monitor.core.events import Alert, Event, Facts
 from monitor.core.ledger import LedgerState
-from monitor.core.model import (
-    Alert,
-    Attempt,
-    Event,
-    Facts,
-    KeyState,
-    MeterReading,
-    MeterTrouble,
-    Notification,
-    Outage,
-    Reason,
-)
+from monitor.core.model import KeyState, MeterReading, MeterTrouble, Outage, Reason
+from monitor.core.notifications import Attempt, Notification
 from monitor.core.renewals import Outcome, Renewal
 from monitor.store import codec, schema
 from monitor.store.columns import clean, from_micros, to_micros
