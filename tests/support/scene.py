@@ -40,7 +40,9 @@ class Scene:
     clock: FixedClock = field(default_factory=FixedClock)
     metrics: Metrics = field(default_factory=lambda: Metrics("1.2.3"))
     problems: list[str] = field(default_factory=list)
-    configuration: StoredConfiguration = StoredConfiguration(read_at=NOW - timedelta(days=2))
+    configuration: StoredConfiguration = field(
+        default_factory=lambda: StoredConfiguration(read_at=NOW - timedelta(days=2))
+    )
     last_id: int = 0
 
     def next_id(self) -> int:
