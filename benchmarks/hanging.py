@@ -23,7 +23,8 @@ import monitor.breaker
 from benchmarks._process import percentile
 from monitor.announcer import Announcer
 from monitor.clock import Clock
-from monitor.core.model import Change, MeterReading, Observation, Reading
+from monitor.core.events import Change
+from monitor.core.model import MeterReading, Observation, Reading
 from monitor.core.rules import Silent
 from monitor.limits import Limit
 from monitor.pipeline import Pipeline

@@ -15,11 +15,11 @@ from monitor.cli import output
 from monitor.cli.exits import CheckExit
 from monitor.core import wording
 from monitor.core.advice import reason_text
+from monitor.core.events import Facts
 from monitor.core.fields import Threshold
 from monitor.core.ledger import LedgerState, advance, open_ledger
 from monitor.core.model import (
     DEFAULT_METER,
-    Facts,
     Failure,
     KeyState,
     Kind,
