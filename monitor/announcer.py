@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.alerts import Slot, Transition, step
+from monitor.core.events import Alert, Change, Event, Suppression
 from monitor.core.flapping import Flapping
 from monitor.core.messages import Message
-from monitor.core.model import Alert, Change, Event, Notification, Suppression
+from monitor.core.notifications import Notification
 from monitor.core.rules.base import Verdict
 from monitor.reminders import Reminders
 from monitor.restraint import Restraint

@@ -206,6 +206,7 @@ class Daemon:
             metrics=self.metrics,
             clock=self.clock,
             health=self.problems,
+            configuration=lambda: self._configuration,
             version=__version__,
         )
         wanted = self.settings.web

@@ -18,8 +18,9 @@ from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
 from monitor.config.models import Settings
+from monitor.core.events import Alert, Event
 from monitor.core.messages import Lateness, Message, compose, recall
-from monitor.core.model import Alert, Event, Notification, NotificationState
+from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.address import alertmanager_address
 from monitor.delivery.base import Sender
 from monitor.delivery.channel import Channel

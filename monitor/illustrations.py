@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from monitor.core.charts import Chart
-from monitor.core.model import DEFAULT_METER, Event, Sample, Severity, Subject
+from monitor.core.events import Event
+from monitor.core.model import DEFAULT_METER, Sample, Severity, Subject
 from monitor.core.projection import Outlook
 from monitor.store.base import Store
 from monitor.world import STALE_AFTER_INTERVALS, LiveKey, World

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
-from monitor.core.model import HOST, Alert, Facts, KeyState, Severity, Why
+from monitor.core.events import Alert, Facts, Why
+from monitor.core.model import HOST, KeyState, Severity
 from monitor.core.reachability import SITES_OF_A_LOSS, UNREACHABLE, has_answered, lost_since
 from monitor.core.rules import Silent, Verdict
 from monitor.world import LiveKey, World

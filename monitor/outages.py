@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.alerts import Slot, Transition, close, step
-from monitor.core.model import HOST, Facts, Severity, Subject, Why
+from monitor.core.events import Facts, Why
+from monitor.core.model import HOST, Severity, Subject
 from monitor.core.reachability import UNREACHABLE
 from monitor.core.rules import KeyView, Silent, Verdict
 from monitor.core.rules.silent import provider_is_down

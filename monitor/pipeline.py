@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from monitor.announcer import Announcer
 from monitor.balances import Balances
 from monitor.core.alerts import Slot, close, occur
+from monitor.core.events import Why
 from monitor.core.model import (
     HOST,
     Failure,
@@ -25,7 +26,6 @@ from monitor.core.model import (
     Reading,
     Sample,
     Unasked,
-    Why,
 )
 from monitor.core.renewals import Renewal
 from monitor.core.rules import KeyView, RuleParameters, Silent

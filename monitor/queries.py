@@ -12,23 +12,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from monitor.core.events import Ack, Alert, Silence
 from monitor.core.forecast import ForecastState, forecast
 from monitor.core.ledger import LedgerState
 from monitor.core.model import (
     HOST,
-    Ack,
-    Alert,
     KeyState,
     Kind,
     MeterReading,
     MeterTrouble,
-    NotificationState,
     Outage,
     Sample,
     Severity,
-    Silence,
     Subject,
 )
+from monitor.core.notifications import NotificationState
 from monitor.core.projection import Outlook, Projection, outlook
 from monitor.pipeline import SAVE_EVERY
 from monitor.silencing import Silencing

@@ -8,16 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from monitor.core.model import (
-    Ack,
-    Alert,
-    Attempt,
-    Event,
-    Notification,
-    NotificationState,
-    Silence,
-    Suppressed,
-)
+from monitor.core.events import Ack, Alert, Event, Silence, Suppressed
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.silencing import NO_SILENCES, Silencing
 from monitor.store.base import Store
 

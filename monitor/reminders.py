@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.alerts import Transition
+from monitor.core.events import Alert, Change, Suppression, Why
 from monitor.core.flapping import Course
-from monitor.core.model import Alert, Change, Severity, Suppression, Why
+from monitor.core.model import Severity
 from monitor.restraint import Restraint, was_told
 from monitor.store.base import Changes
 from monitor.teller import Teller, TellingPolicy, log_step

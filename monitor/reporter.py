@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from monitor import reports
 from monitor.core.messages import Message
-from monitor.core.model import Notification
+from monitor.core.notifications import Notification
 from monitor.core.periods import Every, Period, SendTime, last_due, last_period, next_report
 from monitor.store.base import Changes, Store, StoredReport, StoreError
 from monitor.world import WatchedKey

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from monitor.core.alerts import Transition
 from monitor.core.endings import KeptEnds
+from monitor.core.events import Alert, Change, Event, Suppression, Why
 from monitor.core.flapping import Flapping
-from monitor.core.model import Alert, Change, Event, Suppression, Why
 from monitor.core.routing import is_silenced
 from monitor.core.voices import ONE_STORY, SAYS_IT_ALL
 from monitor.store.base import Snapshot

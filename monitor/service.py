@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 
 from monitor.clock import Clock
-from monitor.config import ConfigError
+from monitor.config import ConfigError, Level, Problem
 from monitor.daemon import Daemon, ReloadError
 from monitor.delivery.heartbeat import Progress, stalls
 from monitor.plan import Plan
@@ -67,13 +67,21 @@ async def _reload_on(
             # In a thread: ten thousand keys take seconds to check, and polls go on meanwhile.
             await daemon.reload(await asyncio.to_thread(read_again))
         except ConfigError as error:
-            daemon.refused([str(problem) for problem in error.problems])
+            daemon.refused([str(problem) for problem in _mistakes(error)])
         except ReloadError as error:
             daemon.refused([str(error)])
         except Exception as error:  # boundary: whatever is wrong with the new, the old one goes on
             log.exception("the configuration cannot be taken up: internal error")
             daemon.refused([f"internal error {type(error).__name__}"])
         manager.ready(daemon.summary())
+
+
+def _mistakes(error: ConfigError) -> list[Problem]:
+    """What keeps the configuration from being used; what is only worth a warning is logged."""
+    for problem in error.problems:
+        if problem.level is Level.WARNING:
+            log.warning("%s", problem)
+    return [problem for problem in error.problems if problem.level is Level.ERROR]
 
 
 class Herald:

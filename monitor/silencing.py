@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from monitor.core.model import Alert, Silence
+from monitor.core.events import Alert, Silence
 from monitor.core.routing import is_silenced
 from monitor.world import WatchedKey, concern_of
 

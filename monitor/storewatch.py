@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
-from monitor.core.model import HOST, Facts, Severity
+from monitor.core.events import Facts
+from monitor.core.model import HOST, Severity
 from monitor.core.rules import Verdict
 from monitor.core.voices import HOST_RULES
 from monitor.store.base import Changes

@@ -9,19 +9,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.core.alerts import Transition
+from monitor.core.events import Alert, Event, Facts, Suppressed, Suppression, Why
 from monitor.core.messages import Message, encode
-from monitor.core.model import (
-    HOST,
-    Alert,
-    Event,
-    Facts,
-    Notification,
-    Severity,
-    Subject,
-    Suppressed,
-    Suppression,
-    Why,
-)
+from monitor.core.model import HOST, Severity, Subject
+from monitor.core.notifications import Notification
 from monitor.core.routing import Concern
 from monitor.store.base import Changes, Snapshot
 from monitor.world import World, concern_of

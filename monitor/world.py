@@ -10,19 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.core.alerts import Slot
+from monitor.core.events import Ack, Alert, Silence
 from monitor.core.forecast import ForecastState
 from monitor.core.ledger import LedgerState
-from monitor.core.model import (
-    Ack,
-    Alert,
-    KeyState,
-    MeterReading,
-    MeterTrouble,
-    Outage,
-    Sample,
-    Silence,
-    Subject,
-)
+from monitor.core.model import KeyState, MeterReading, MeterTrouble, Outage, Sample, Subject
 from monitor.core.projection import Projection, caught_up
 from monitor.core.renewals import Renewal
 from monitor.core.routing import Concern

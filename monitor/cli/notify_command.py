@@ -28,7 +28,7 @@ from monitor.cli.sources import (
 from monitor.config import ChannelSettings, Settings
 from monitor.core import wording
 from monitor.core.messages import decode, trial_message
-from monitor.core.model import NotificationState
+from monitor.core.notifications import NotificationState
 from monitor.delivery.base import Outcome
 from monitor.records import NotificationRecord
 

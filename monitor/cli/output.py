@@ -15,7 +15,8 @@ import click
 
 from monitor.core import wording
 from monitor.core.advice import reason_text
-from monitor.core.model import Ack, Reason, Silence
+from monitor.core.events import Ack, Silence
+from monitor.core.model import Reason
 from monitor.jsonable import to_json
 from monitor.queries import STATE_OK, STATE_UNKNOWN
 

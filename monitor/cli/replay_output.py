@@ -13,8 +13,9 @@ from functools import lru_cache
 
 from monitor.cli import output, plot
 from monitor.core import wording
+from monitor.core.events import Change
 from monitor.core.forecast import Runway
-from monitor.core.model import Change, Sample, Severity
+from monitor.core.model import Sample, Severity
 from monitor.core.projection import LONGEST
 from monitor.core.stories import tell
 from monitor.replay import AlertLine, ForecastLine, Line, Sighting

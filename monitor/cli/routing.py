@@ -14,7 +14,8 @@ from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import format_option
 from monitor.cli.sources import configured_channels, known_silences, settings_to_read
 from monitor.config import ChannelSettings, Settings
-from monitor.core.model import Severity, Silence
+from monitor.core.events import Silence
+from monitor.core.model import Severity
 from monitor.core.routing import is_silenced
 from monitor.core.rules import Rejected, Rules, Silent
 from monitor.providers import KeySettings

@@ -12,7 +12,7 @@ from typing import TextIO
 from monitor.cli import output
 from monitor.config import ChannelSettings, Settings
 from monitor.core.messages import Message, encode
-from monitor.core.model import Attempt, Notification
+from monitor.core.notifications import Attempt, Notification
 from monitor.delivery.base import Delivery, Outcome, Sender
 from monitor.delivery.patience import conclude
 from monitor.delivery.senders import make_alertmanager_sender, make_sender

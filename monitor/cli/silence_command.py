@@ -17,7 +17,7 @@ from monitor.cli.silences import silence_table
 from monitor.cli.sources import reading_store, settings_to_read, writing_store
 from monitor.config import Settings
 from monitor.core import wording
-from monitor.core.model import Silence
+from monitor.core.events import Silence
 from monitor.core.routing import is_silenced
 from monitor.core.rules import Rules
 from monitor.core.voices import HOST_RULES

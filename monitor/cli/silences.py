@@ -7,7 +7,7 @@ from datetime import datetime
 
 from monitor.cli import output
 from monitor.core import wording
-from monitor.core.model import Silence
+from monitor.core.events import Silence
 
 SILENCES_IN_FORCE = "Silences in force:"
 

@@ -24,7 +24,7 @@ from monitor.config import (
     from_environment,
     load,
 )
-from monitor.core.model import Silence
+from monitor.core.events import Silence
 from monitor.core.wording import count
 from monitor.store import open_store
 from monitor.store.base import Store, StoreError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.core.model import Alert, Change, Facts, Severity, Subject, Why
+from monitor.core.events import Alert, Change, Facts, Why
+from monitor.core.model import Severity, Subject
 from monitor.core.rules.base import State, Verdict
 
 

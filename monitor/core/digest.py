@@ -19,14 +19,9 @@ from monitor.core.digest_values import (
     Records,
     Total,
 )
-from monitor.core.model import (
-    Alert,
-    Notification,
-    NotificationState,
-    Outage,
-    Sample,
-    Severity,
-)
+from monitor.core.events import Alert
+from monitor.core.model import Outage, Sample, Severity
+from monitor.core.notifications import Notification, NotificationState
 from monitor.core.periods import Period
 
 

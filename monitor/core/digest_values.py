@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from monitor.core.events import Alert
 from monitor.core.ledger import ZERO
-from monitor.core.model import (
-    DEFAULT_METER,
-    Alert,
-    Notification,
-    Outage,
-    Sample,
-    Severity,
-    Subject,
-)
+from monitor.core.model import DEFAULT_METER, Outage, Sample, Severity, Subject
+from monitor.core.notifications import Notification
 from monitor.core.periods import Period
 
 GAP = timedelta(hours=2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from monitor.core.model import Alert, Event, Severity
+from monitor.core.events import Alert, Event
+from monitor.core.model import Severity
 
 
 @dataclass(frozen=True, slots=True)

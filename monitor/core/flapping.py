@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.core.alerts import Transition
-from monitor.core.model import Change, Event, Severity, Why
+from monitor.core.events import Change, Event, Why
+from monitor.core.model import Severity
 
 WINDOW = timedelta(hours=1)
 """How far back an alert's firing counts."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from monitor.core import wording
 from monitor.core.charts import Chart
-from monitor.core.model import DEFAULT_METER, Change, Event, Severity
+from monitor.core.events import Change, Event
+from monitor.core.model import DEFAULT_METER, Severity
 from monitor.core.stories import NAMES_LENGTH, Story, tell
 
 __all__ = [

@@ -8,7 +8,8 @@ from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from monitor.core.model import Severity, Silence
+from monitor.core.events import Silence
+from monitor.core.model import Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from monitor.core import wording
+from monitor.core.events import Change, Event, Facts, Why
 from monitor.core.flapping import SETTLES_AFTER
-from monitor.core.model import DEFAULT_METER, Change, Event, Facts, Reason, Severity, Why
+from monitor.core.model import DEFAULT_METER, Reason, Severity
 from monitor.core.voices import HOST_RULES, SAYS_IT_ALL, Scene, amount, renewed, voice
 
 NAMES_LENGTH = 400

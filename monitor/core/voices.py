@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from monitor.core import wording
 from monitor.core.advice import ReasonText, reason_text
-from monitor.core.model import HOST, Event, Facts, Severity
+from monitor.core.events import Event, Facts
+from monitor.core.model import HOST, Severity
 
 HOST_RULES = ("store", "store_replaced")
 """What is told about this host, whatever the configuration says."""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Protocol
 
-from monitor.core.model import Kind, Suppression
+from monitor.core.events import Suppression
+from monitor.core.model import Kind
 
 MAX_DECIMALS = 4
 """Decimals shown of an amount from one up; of a smaller one, as many significant digits."""

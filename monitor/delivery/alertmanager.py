@@ -14,9 +14,9 @@ from http import HTTPStatus
 from typing import Any
 
 from monitor.clock import Clock
+from monitor.core.events import Alert, Change, Event, Why
 from monitor.core.markup import Flavour, render
 from monitor.core.messages import Message, compose
-from monitor.core.model import Alert, Change, Event, Why
 from monitor.delivery.address import Address
 from monitor.delivery.base import Delivery, Outcome
 from monitor.providers.base import PollError

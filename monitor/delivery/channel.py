@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from monitor.core.events import Change, Event, Suppressed, Suppression
 from monitor.core.messages import (
     Lateness,
     Message,
@@ -19,16 +20,8 @@ from monitor.core.messages import (
     fallback_note,
     limit_note,
 )
-from monitor.core.model import (
-    Attempt,
-    Change,
-    Event,
-    Notification,
-    NotificationState,
-    Severity,
-    Suppressed,
-    Suppression,
-)
+from monitor.core.model import Severity
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.delivery.base import Delivery, Outcome, Sender
 from monitor.delivery.context import OutboxContext
 from monitor.delivery.patience import LONGEST_RETRY, Quota, conclude

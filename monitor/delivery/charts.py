@@ -15,6 +15,7 @@ from pathlib import Path
 
 from monitor.core import curves, wording
 from monitor.core.charts import Chart
+from monitor.core.curves import Scale
 from monitor.core.model import Sample, Severity
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ def layout(chart: Chart) -> list[Item]:
     if not amounts or chart.since >= chart.until:
         return []
     shown = [*amounts, *(amount for _, amount in chart.thresholds)]
-    scale = _Scale(chart.since, chart.end, *curves.round_range(min(shown), max(shown)))
+    low, high = curves.round_range(min(shown), max(shown))
+    scale = Scale(chart.since, chart.end, low, high, _LEFT, _RIGHT, _TOP, _BOTTOM)
     return [
         *_ahead(chart, scale),
         *_curve(chart, scale),
@@ -95,24 +97,6 @@ def layout(chart: Chart) -> list[Item]:
         *_last(chart, scale),
         *_heading(chart),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """From moments and amounts to pixels."""
-
-    since: datetime
-    until: datetime
-    low: float
-    high: float
-
-    def x(self, at: datetime) -> float:
-        share = (at - self.since) / (self.until - self.since)
-        return round(_LEFT + (_RIGHT - _LEFT) * min(1.0, max(0.0, share)), 1)
-
-    def y(self, amount: float | Decimal) -> float:
-        share = (float(amount) - self.low) / (self.high - self.low)
-        return round(_BOTTOM - (_BOTTOM - _TOP) * min(1.0, max(0.0, share)), 1)
 
 
 def _text(text: str, at: Point, colour: str, size: int = _LABEL, *, anchor: str = "ls") -> Item:
@@ -128,7 +112,7 @@ def _heading(chart: Chart) -> Iterator[Item]:
     yield _text(wording.clock(chart.until, chart.timezone), (30, 84), _GREY)
 
 
-def _grid(scale: _Scale) -> Iterator[Item]:
+def _grid(scale: Scale) -> Iterator[Item]:
     middle = 0.0 if scale.low < 0 < scale.high else (scale.low + scale.high) / 2
     for height in (scale.low, middle, scale.high):
         y = scale.y(height)
@@ -148,7 +132,7 @@ def _short(amount: Decimal) -> str:
     return wording.amount(amount)
 
 
-def _days(chart: Chart, scale: _Scale) -> Iterator[Item]:
+def _days(chart: Chart, scale: Scale) -> Iterator[Item]:
     """Round times below the line, in the chart's time zone."""
     last = float("-inf")
     for at in _round_times(chart):
@@ -173,7 +157,7 @@ def _round_times(chart: Chart) -> Iterator[datetime]:
         local += step
 
 
-def _curve(chart: Chart, scale: _Scale) -> Iterator[Item]:
+def _curve(chart: Chart, scale: Scale) -> Iterator[Item]:
     """The balance as a line with a light area below it, broken off where readings are missing."""
     strokes = [
         [p for s in run for p in _ends(s, scale)]
@@ -187,7 +171,7 @@ def _curve(chart: Chart, scale: _Scale) -> Iterator[Item]:
         yield Item(kind="line", points=tuple(points), colour=_CURVE, width=4)
 
 
-def _ahead(chart: Chart, scale: _Scale) -> Iterator[Item]:
+def _ahead(chart: Chart, scale: Scale) -> Iterator[Item]:
     """Dashed to where it probably runs out, in the band that four of five cases keep to."""
     ahead, now = chart.ahead, chart.until
     if chart.end <= now or ahead.runs_out_at is None or not chart.last or chart.last < 0:
@@ -213,12 +197,12 @@ def _ahead(chart: Chart, scale: _Scale) -> Iterator[Item]:
         yield Item(kind="line", points=points, colour=_CURVE, width=4)
 
 
-def _ends(sample: Sample, scale: _Scale) -> tuple[Point, Point]:
+def _ends(sample: Sample, scale: Scale) -> tuple[Point, Point]:
     height = scale.y(sample.balance or Decimal(0))
     return (scale.x(sample.at), height), (scale.x(sample.until), height)
 
 
-def _thresholds(chart: Chart, scale: _Scale) -> Iterator[Item]:
+def _thresholds(chart: Chart, scale: Scale) -> Iterator[Item]:
     """Dashed lines; labels at opposite ends, so that near ones do not cover each other."""
     for number, (severity, amount) in enumerate(chart.thresholds):
         y, colour = scale.y(amount), _COLOURS[severity]
@@ -229,7 +213,7 @@ def _thresholds(chart: Chart, scale: _Scale) -> Iterator[Item]:
         yield _text(label, (place, y - 7), colour, anchor=anchor)
 
 
-def _rises(chart: Chart, scale: _Scale) -> Iterator[Item]:
+def _rises(chart: Chart, scale: Scale) -> Iterator[Item]:
     """Where the balance rose by much: what was paid in, as a mark with the amount."""
     least = curves.grid_amount(scale.high - scale.low) * _RISE_SHARE
     last = float("-inf")
@@ -247,7 +231,7 @@ def _rises(chart: Chart, scale: _Scale) -> Iterator[Item]:
             last = x
 
 
-def _last(chart: Chart, scale: _Scale) -> Iterator[Item]:
+def _last(chart: Chart, scale: Scale) -> Iterator[Item]:
     """The last known balance as a dot; its amount stands in the heading."""
     known = [s for s in chart.samples if s.balance is not None][-1]
     place = (scale.x(known.until), scale.y(known.balance or Decimal(0)))

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from monitor.clock import Clock
+from monitor.core.events import Event
 from monitor.core.messages import Lateness, Message, recall
-from monitor.core.model import Event, Notification
+from monitor.core.notifications import Notification
 from monitor.store.base import Changes
 
 

@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from monitor.clock import Clock
+from monitor.core.events import Alert
 from monitor.core.messages import Message
-from monitor.core.model import Alert, Notification, NotificationState
+from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.address import Address
 from monitor.delivery.alertmanager import Labels, Words, firing, labels_of, over, post, words
 from monitor.delivery.base import Delivery, Outcome

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from monitor.core.model import Event, Notification, NotificationState
+from monitor.core.events import Event
+from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.base import Sender
 from monitor.delivery.channel import Channel
 from monitor.delivery.context import OutboxContext

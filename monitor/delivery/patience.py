@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor.core.model import Notification, NotificationState
+from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.base import Delivery, Outcome
 
 FIRST_RETRY = timedelta(seconds=5)

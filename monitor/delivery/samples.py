@@ -9,8 +9,9 @@ from decimal import Decimal
 from monitor.core.digest import digest
 from monitor.core.digest_values import KnownMeter, Records
 from monitor.core.digest_words import digest_message
+from monitor.core.events import Change, Event, Facts, Why
 from monitor.core.messages import Message, compose, trial_message
-from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
+from monitor.core.model import Reason, Severity, Subject
 from monitor.core.periods import Every, last_period, period_before
 from monitor.core.voices import VOICES
 

@@ -14,8 +14,9 @@ from functools import lru_cache
 from math import isinf
 from operator import attrgetter
 
+from monitor.core.events import Alert
 from monitor.core.ledger import LedgerState
-from monitor.core.model import Alert, Kind, MeterReading, Reason
+from monitor.core.model import Kind, MeterReading, Reason
 from monitor.core.projection import Projection
 from monitor.metrics.formats import labels
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from monitor.clock import Clock
-from monitor.core.model import Alert
+from monitor.core.events import Alert
 from monitor.metrics.daemon import Metrics
 from monitor.metrics.families import (
     ALERT_FAMILY,

@@ -9,17 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from monitor.announcer import Announcer
+from monitor.core.events import Change, Event
 from monitor.core.forecast import Forecast, forecast
-from monitor.core.model import (
-    Change,
-    Event,
-    Failure,
-    MeterReading,
-    Observation,
-    Reading,
-    Reason,
-    Severity,
-)
+from monitor.core.model import Failure, MeterReading, Observation, Reading, Reason, Severity
 from monitor.pipeline import Pipeline
 from monitor.store.base import Snapshot
 from monitor.teller import TellingPolicy

@@ -12,23 +12,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from monitor.core.events import Ack, Alert, Event, Silence, Suppressed
 from monitor.core.forecast import ForecastState
 from monitor.core.ledger import LedgerState
-from monitor.core.model import (
-    Ack,
-    Alert,
-    Attempt,
-    Event,
-    KeyState,
-    MeterReading,
-    MeterTrouble,
-    Notification,
-    NotificationState,
-    Outage,
-    Sample,
-    Silence,
-    Suppressed,
-)
+from monitor.core.model import KeyState, MeterReading, MeterTrouble, Outage, Sample
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.core.renewals import Renewal
 
 

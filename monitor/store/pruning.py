@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Connection, delete, func, or_, select, tuple_
 
-from monitor.core.model import NotificationState
+from monitor.core.notifications import NotificationState
 from monitor.store import schema
 from monitor.store.base import Retention
 

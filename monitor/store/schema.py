@@ -18,7 +18,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from monitor.core.model import Change, Kind, NotificationState, Reason, Severity, Suppression, Why
+from monitor.core.events import Change, Suppression, Why
+from monitor.core.model import Kind, Reason, Severity
+from monitor.core.notifications import NotificationState
 from monitor.core.renewals import Outcome
 from monitor.store.columns import Amount, Choice, Count, Identity, Moment, Span, Words
 

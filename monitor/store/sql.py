@@ -10,18 +10,9 @@ from typing import Protocol, Self
 
 from sqlalchemy import Connection, Engine, text
 
-from monitor.core.model import (
-    Ack,
-    Alert,
-    Attempt,
-    Event,
-    Notification,
-    NotificationState,
-    Outage,
-    Sample,
-    Silence,
-    Suppressed,
-)
+from monitor.core.events import Ack, Alert, Event, Silence, Suppressed
+from monitor.core.model import Outage, Sample
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.store import periods, reading, writing
 from monitor.store.address import Address
 from monitor.store.base import (

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor import jsonable, queries, records
-from monitor.core.model import NotificationState, Silence
+from monitor.core.events import Silence
+from monitor.core.notifications import NotificationState
 from monitor.queries import KeyOverview
 from monitor.records import AlertRecord, NotificationRecord
 from monitor.silencing import Silencing

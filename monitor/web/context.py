@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from monitor.clock import Clock
 from monitor.metrics import Metrics
-from monitor.store.base import Store, StoreError
+from monitor.store.base import Store, StoredConfiguration, StoreError
 from monitor.world import World
 
 _Result = TypeVar("_Result")
@@ -27,6 +27,7 @@ class WebContext:
     """The running parts that pages and metrics read.
 
     ``health`` gives what is wrong right now, one sentence each; empty means ready.
+    ``configuration`` gives when the one in use was read, and why a later one was refused.
     """
 
     store: Store
@@ -34,6 +35,7 @@ class WebContext:
     metrics: Metrics
     clock: Clock
     health: Callable[[], list[str]]
+    configuration: Callable[[], StoredConfiguration]
     version: str
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from monitor import queries, records
-from monitor.core.model import Kind, NotificationState
+from monitor.core.model import Kind
+from monitor.core.notifications import NotificationState
 from monitor.queries import KeyOverview, MeterHistory, Overview
 from monitor.records import AlertRecord
 from monitor.silencing import Silencing
@@ -27,6 +29,9 @@ from monitor.world import LiveKey, WatchedKey
 KEYS_PER_PAGE = 200
 ALERTS_SHOWN = 100
 UNDELIVERED_SHOWN = 50
+REFUSALS_SHOWN = 10
+"""Mistakes of a refused configuration; ``config check`` has all of them."""
+
 SPANS = (
     ("24h", "24 hours"),
     ("7d", "7 days"),
@@ -149,7 +154,7 @@ class Pages:
 
     def error(self, status: int, message: str) -> Response:
         """A page that says what went wrong; needs no store."""
-        values = {
+        values = self._shared() | {
             "template": "error.html",
             "now": self._context.clock.now(),
             "problems": self._problems(),
@@ -161,9 +166,15 @@ class Pages:
     def _problems(self) -> list[str]:
         return list(self._context.health())
 
-    async def _page(self, values: Any) -> Response:
-        text = await self._reader.run(lambda: self._templates.render(values()))
+    async def _page(self, values: Callable[[], dict[str, Any]]) -> Response:
+        shared = self._shared()
+        text = await self._reader.run(lambda: self._templates.render(shared | values()))
         return HTMLResponse(text)
+
+    def _shared(self) -> dict[str, Any]:
+        """What every page shows besides its own."""
+        configuration = self._context.configuration()
+        return {"configuration": configuration, "refusals_shown": REFUSALS_SHOWN}
 
 
 def _notices(overview: Overview) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from monitor.core.model import NotificationState, Severity
+from monitor.core.model import Severity
+from monitor.core.notifications import NotificationState
 from monitor.core.projection import Projection
 from monitor.queries import Overview, Present, assemble, is_current, silenced, subjects
 from monitor.store.base import StoredKey, StoredLedger

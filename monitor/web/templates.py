@@ -12,16 +12,10 @@ from markupsafe import Markup
 
 from monitor.core import wording
 from monitor.core.advice import reason_text
+from monitor.core.events import Alert, Change, Event, Why
 from monitor.core.messages import decode
-from monitor.core.model import (
-    Alert,
-    Change,
-    Event,
-    Notification,
-    NotificationState,
-    Reason,
-    Why,
-)
+from monitor.core.model import Reason
+from monitor.core.notifications import Notification, NotificationState
 from monitor.core.projection import runs_out
 from monitor.core.stories import tell
 from monitor.jsonable import iso

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 from support.manager import ListeningManager
 from support.process import Hook, run_program
@@ -73,9 +74,17 @@ async def test_a_bad_file_changes_nothing_and_is_seen_until_a_good_one_comes(sit
     await site.hook.until("studio has 50 credits left")
     site.config.write_text(good)
     shown = await site.ask("status")
-    assert any("keyz" in problem for problem in shown["configuration"]["problems"])
+    problems = shown["configuration"]["problems"]
+    assert any("keyz" in problem for problem in problems)
+    assert not any("every user of this host can read it" in p for p in problems)  # a warning
     _, text = await run_program("status", "--config", str(site.config), home=site.home)
     assert "The configuration was refused" in text
+    page = (await process.until("page and metrics at")).split()[-1]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        shown = (await http.get(page)).text
+        assert "The configuration was refused" in shown
+        assert "did you mean keys?" in shown
+        assert "sk-" not in shown
     process.send(signal.SIGHUP)
     async with asyncio.timeout(20):
         while "refused" in text:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.scene import MINUTE, NOW, Scene
 
-from monitor.core.model import Change, Event, Facts, Severity, Subject, Why
+from monitor.core.events import Change, Event, Facts, Why
+from monitor.core.model import Severity, Subject
 from monitor.illustrations import MOST_CHARTS, SHOWN, read_charts, sketches
 from monitor.store import open_store
 from monitor.world import WatchedKey

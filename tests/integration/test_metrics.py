@@ -18,17 +18,9 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.scene import NOW, FixedClock
 
+from monitor.core.events import Alert, Facts
 from monitor.core.ledger import LedgerState
-from monitor.core.model import (
-    Alert,
-    Facts,
-    KeyState,
-    Kind,
-    MeterReading,
-    Reason,
-    Severity,
-    Subject,
-)
+from monitor.core.model import KeyState, Kind, MeterReading, Reason, Severity, Subject
 from monitor.core.rules import Rules
 from monitor.metrics import POLL_OUTCOMES, Format, Metrics, Scrape
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World

@@ -14,18 +14,10 @@ import pytest
 from support.charts import chart
 
 from monitor.clock import Clock
+from monitor.core.events import Change, Event, Facts, Suppression, Why
 from monitor.core.messages import Lateness, Message, encode, trial_message
-from monitor.core.model import (
-    Change,
-    Event,
-    Facts,
-    Notification,
-    NotificationState,
-    Severity,
-    Subject,
-    Suppression,
-    Why,
-)
+from monitor.core.model import Severity, Subject
+from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.context import OutboxContext, OutboxPolicy
 from monitor.delivery.outbox import Outbox

@@ -11,7 +11,8 @@ import pytest
 from support.scene import MINUTE, NOW, Scene, fill
 
 from monitor import jsonable, queries, records
-from monitor.core.model import NotificationState, Reason, Severity, Subject
+from monitor.core.model import Reason, Severity, Subject
+from monitor.core.notifications import NotificationState
 from monitor.store import open_store
 from monitor.store.base import Store
 from monitor.world import WatchedKey

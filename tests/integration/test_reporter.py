@@ -15,7 +15,7 @@ from support import recorded
 
 from monitor.config import ChannelSettings
 from monitor.core.messages import Message, decode, encode
-from monitor.core.model import Notification
+from monitor.core.notifications import Notification
 from monitor.core.periods import Every, parse_send_time
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_store

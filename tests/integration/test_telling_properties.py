@@ -26,26 +26,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bench import watched
-from support.virtual_time import LoopClock, VirtualTimeLoop
 
+from benchmarks._virtual_time import LoopClock, VirtualTimeLoop
 from monitor.announcer import Announcer
 from monitor.config import ChannelSettings
+from monitor.core.events import Alert, Change, Event, Silence, Suppression, Why
 from monitor.core.messages import Lateness, Message, compose
-from monitor.core.model import (
-    Alert,
-    Change,
-    Event,
-    Failure,
-    MeterReading,
-    Notification,
-    NotificationState,
-    Reading,
-    Reason,
-    Severity,
-    Silence,
-    Suppression,
-    Why,
-)
+from monitor.core.model import Failure, MeterReading, Reading, Reason, Severity
+from monitor.core.notifications import Notification, NotificationState
 from monitor.core.rules import Rules
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.context import OutboxContext, OutboxPolicy

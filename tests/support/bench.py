@@ -9,17 +9,17 @@ from decimal import Decimal
 from typing import Any
 
 from monitor.announcer import Announcer
+from monitor.core.events import Event
 from monitor.core.model import (
-    Event,
     Failure,
     MeterFailure,
     MeterReading,
-    Notification,
     Reading,
     Reason,
     Severity,
     Unasked,
 )
+from monitor.core.notifications import Notification
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline

@@ -6,31 +6,31 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from monitor.core.forecast import Step, advance
-from monitor.core.ledger import open_ledger
-from monitor.core.messages import Message, encode
-from monitor.core.model import (
+from monitor.core.events import (
     Ack,
     Alert,
-    Attempt,
     Change,
     Event,
     Facts,
-    KeyState,
-    MeterReading,
-    MeterTrouble,
-    Notification,
-    NotificationState,
-    Outage,
-    Reason,
-    Sample,
-    Severity,
     Silence,
-    Subject,
     Suppressed,
     Suppression,
     Why,
 )
+from monitor.core.forecast import Step, advance
+from monitor.core.ledger import open_ledger
+from monitor.core.messages import Message, encode
+from monitor.core.model import (
+    KeyState,
+    MeterReading,
+    MeterTrouble,
+    Outage,
+    Reason,
+    Sample,
+    Severity,
+    Subject,
+)
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.store.base import StoredForecast, StoredKey, StoredLedger, StoredReport
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -7,26 +7,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from monitor.clock import Clock
+from monitor.core.events import Alert, Change, Event, Facts, Why
 from monitor.core.ledger import advance, open_ledger
-from monitor.core.model import (
-    Alert,
-    Attempt,
-    Change,
-    Event,
-    Facts,
-    KeyState,
-    MeterReading,
-    Notification,
-    NotificationState,
-    Outage,
-    Reason,
-    Sample,
-    Severity,
-    Subject,
-    Why,
-)
+from monitor.core.model import KeyState, MeterReading, Outage, Reason, Sample, Severity, Subject
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.metrics import Metrics
-from monitor.store.base import Changes, Store, StoredKey, StoredLedger
+from monitor.store.base import Changes, Store, StoredConfiguration, StoredKey, StoredLedger
 from monitor.web import WebContext
 from monitor.world import LiveKey, LiveMeter, WatchedKey, World
 
@@ -54,6 +40,9 @@ class Scene:
     clock: FixedClock = field(default_factory=FixedClock)
     metrics: Metrics = field(default_factory=lambda: Metrics("1.2.3"))
     problems: list[str] = field(default_factory=list)
+    configuration: StoredConfiguration = field(
+        default_factory=lambda: StoredConfiguration(read_at=NOW - timedelta(days=2))
+    )
     last_id: int = 0
 
     def next_id(self) -> int:
@@ -68,6 +57,7 @@ class Scene:
             metrics=self.metrics,
             clock=self.clock,
             health=lambda: list(self.problems),
+            configuration=lambda: self.configuration,
             version="1.2.3",
         )
 

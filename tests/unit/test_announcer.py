@@ -10,7 +10,8 @@ import pytest
 from support import bench as support
 from support.bench import START, Bench, Channel
 
-from monitor.core.model import Ack, Change, Event, Severity, Silence, Suppression, Why
+from monitor.core.events import Ack, Change, Event, Silence, Suppression, Why
+from monitor.core.model import Severity
 from monitor.core.routing import Concern, Filters, QuietHours
 from monitor.core.rules import Rules
 from monitor.teller import TellingPolicy

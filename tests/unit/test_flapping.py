@@ -9,9 +9,10 @@ import pytest
 from support import bench as support
 from support.bench import START, Bench, Channel
 
+from monitor.core.events import Change, Event, Silence, Suppression, Why
 from monitor.core.flapping import SETTLES_AFTER
 from monitor.core.messages import compose
-from monitor.core.model import Change, Event, Reason, Severity, Silence, Suppression, Why
+from monitor.core.model import Reason, Severity
 from monitor.core.rules import Rules
 from monitor.teller import TellingPolicy
 from monitor.world import WatchedKey

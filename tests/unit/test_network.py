@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from support.bench import Bench, Channel, watched
 
+from monitor.core.events import Change, Event, Silence
 from monitor.core.messages import compose
-from monitor.core.model import HOST, Change, Event, Reason, Silence, Subject
+from monitor.core.model import HOST, Reason, Subject
 from monitor.core.rules import Rules
 from monitor.world import WatchedKey
 

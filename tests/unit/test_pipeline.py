@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 from support.bench import Bench, Channel, watched
 
-from monitor.core.model import Change, Event, Kind, MeterReading, Reason, Severity, Why
+from monitor.core.events import Change, Event, Why
+from monitor.core.model import Kind, MeterReading, Reason, Severity
 from monitor.core.renewals import Outcome, Renewal
 from monitor.core.rules import Rules
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from support.bench import START, Bench, watched
 
+from monitor.core.events import Suppression
 from monitor.core.forecast import forecast
-from monitor.core.model import MeterReading, Reading, Severity, Suppression
+from monitor.core.model import MeterReading, Reading, Severity
 from monitor.core.projection import caught_up
 from monitor.core.rules import Rules
 from monitor.teller import TellingPolicy

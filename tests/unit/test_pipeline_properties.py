@@ -20,21 +20,9 @@ from hypothesis import strategies as st
 from support.bench import Channel, watched
 
 from monitor.announcer import Announcer
+from monitor.core.events import Alert, Change, Event, Suppression, Why
 from monitor.core.flapping import SETTLES_AFTER
-from monitor.core.model import (
-    HOST,
-    Alert,
-    Change,
-    Event,
-    Failure,
-    MeterReading,
-    Reading,
-    Reason,
-    Severity,
-    Subject,
-    Suppression,
-    Why,
-)
+from monitor.core.model import HOST, Failure, MeterReading, Reading, Reason, Severity, Subject
 from monitor.pipeline import Pipeline
 from monitor.store import open_store
 from monitor.store.base import Changes, Store

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.bench import Bench, watched
 
-from monitor.core.model import Change, Event, Reason, Why
+from monitor.core.events import Change, Event, Why
+from monitor.core.model import Reason
 from monitor.core.rules import Rules
 from monitor.world import WatchedKey
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from support.bench import Bench, watched
 
+from monitor.core.events import Change, Event, Silence
 from monitor.core.messages import compose
-from monitor.core.model import HOST, Change, Event, Severity, Silence
+from monitor.core.model import HOST, Severity
 
 MINUTE = timedelta(minutes=1)
 FULL = "store /var/lib/credit-monitor.db: the disk is full: free some space"

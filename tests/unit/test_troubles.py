@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 from support.bench import Bench, watched
 
-from monitor.core.model import Event, Kind, MeterFailure, MeterReading, Reading, Reason
+from monitor.core.events import Event
+from monitor.core.model import Kind, MeterFailure, MeterReading, Reading, Reason
 
 ANNA, BEN = "kling:anna", "kling:ben"
 MINUTES = timedelta(minutes=5)

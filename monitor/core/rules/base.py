@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from monitor.core.events import Facts
 from monitor.core.fields import STRICT
 from monitor.core.forecast import Usual
 from monitor.core.ledger import LedgerState, Movement
-from monitor.core.model import Facts, KeyState, MeterReading, Severity
+from monitor.core.model import KeyState, MeterReading, Severity
 from monitor.core.projection import LONGEST, Projection, outlook
 
 _LONGEST_HOURS = LONGEST / timedelta(hours=1)

@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from monitor.core.events import Facts
 from monitor.core.fields import Duration
-from monitor.core.model import Facts, Severity
+from monitor.core.model import Severity
 from monitor.core.projection import rounded
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 

@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from monitor.core.events import Facts
 from monitor.core.fields import Amount, Threshold
-from monitor.core.model import Facts, Severity
+from monitor.core.model import Severity
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from monitor.core.model import Facts, Severity
+from monitor.core.events import Facts
+from monitor.core.model import Severity
 from monitor.core.rules.base import KeyView, RuleParameters, Verdict
 
 

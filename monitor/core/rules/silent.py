@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from monitor.core.events import Facts
 from monitor.core.fields import Duration
-from monitor.core.model import Facts, KeyState, Severity
+from monitor.core.model import KeyState, Severity
 from monitor.core.rules.base import KeyView, RuleParameters, Verdict
 
 FAILED_POLLS = 2

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from monitor.core.events import Facts
 from monitor.core.fields import Amount
 from monitor.core.forecast import Usual
-from monitor.core.model import Facts, Severity
+from monitor.core.model import Severity
 from monitor.core.projection import rounded
 from monitor.core.rules.base import MeterView, RuleParameters, Verdict
 

@@ -19,7 +19,8 @@ from monitor import queries
 from monitor.cli.status_command import blocks
 from monitor.core.forecast import Step, advance
 from monitor.core.ledger import open_ledger
-from monitor.core.model import Kind, NotificationState
+from monitor.core.model import Kind
+from monitor.core.notifications import NotificationState
 from monitor.store import open_store
 from monitor.store.base import Changes, Store, StoredForecast, StoredKey, StoredLedger
 

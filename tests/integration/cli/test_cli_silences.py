@@ -14,7 +14,7 @@ from monitor import queries
 from monitor.cli.output import plain
 from monitor.cli.silences import silence_table
 from monitor.cli.status_command import blocks
-from monitor.core.model import Silence, Suppression
+from monitor.core.events import Silence, Suppression
 from monitor.store import open_store
 from monitor.store.base import Changes, Store
 

@@ -20,8 +20,9 @@ from support import recorded
 from support.alertmanager import Alertmanager, running_alertmanager
 
 from monitor.clock import Clock
+from monitor.core.events import Alert, Facts
 from monitor.core.messages import trial_message
-from monitor.core.model import Alert, Facts, Severity, Subject
+from monitor.core.model import Severity, Subject
 from monitor.delivery.address import alertmanager_address
 from monitor.delivery.alertmanager import AlertmanagerSender
 from monitor.delivery.base import Outcome

@@ -17,8 +17,10 @@ from support import recorded
 from support.receiver import Receiver
 
 from monitor.clock import Clock
+from monitor.core.events import Alert, Facts
 from monitor.core.messages import Message, decode
-from monitor.core.model import Alert, Facts, Notification, NotificationState, Severity, Subject
+from monitor.core.model import Severity, Subject
+from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.address import alertmanager_address
 from monitor.delivery.mirror import AlertmanagerMirror, MirrorContext
 from monitor.providers.http import HttpClient

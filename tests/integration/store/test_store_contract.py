@@ -10,7 +10,9 @@ from decimal import Decimal
 import pytest
 from support import recorded
 
-from monitor.core.model import Change, NotificationState, Severity
+from monitor.core.events import Change
+from monitor.core.model import Severity
+from monitor.core.notifications import NotificationState
 from monitor.core.renewals import Outcome, Renewal
 from monitor.store.base import Changes, Snapshot, Store, StoreError
 

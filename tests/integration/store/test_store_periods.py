@@ -12,7 +12,8 @@ from support import recorded
 
 from monitor.core.digest import digest
 from monitor.core.digest_values import KnownMeter, Records
-from monitor.core.model import NotificationState, Sample, Subject
+from monitor.core.model import Sample, Subject
+from monitor.core.notifications import NotificationState
 from monitor.core.periods import Every, last_period, period_before
 from monitor.store.base import Changes, Retention, Store, StoredConfiguration, StoredReport
 

@@ -15,26 +15,10 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from support import recorded
 
+from monitor.core.events import Alert, Change, Event, Facts, Suppressed, Suppression, Why
 from monitor.core.ledger import LedgerState
-from monitor.core.model import (
-    Alert,
-    Attempt,
-    Change,
-    Event,
-    Facts,
-    KeyState,
-    MeterReading,
-    Notification,
-    NotificationState,
-    Outage,
-    Reason,
-    Sample,
-    Severity,
-    Subject,
-    Suppressed,
-    Suppression,
-    Why,
-)
+from monitor.core.model import KeyState, MeterReading, Outage, Reason, Sample, Severity, Subject
+from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.store import open_store, schema
 from monitor.store.base import Changes, Retention, Snapshot, Store, StoredKey, StoredLedger
 

@@ -11,7 +11,8 @@ import pytest
 from support import recorded
 
 from monitor.core.ledger import advance, open_ledger
-from monitor.core.model import NotificationState, Sample
+from monitor.core.model import Sample
+from monitor.core.notifications import NotificationState
 from monitor.store import thinning
 from monitor.store.base import Changes, Retention, Store
 

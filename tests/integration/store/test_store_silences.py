@@ -12,7 +12,9 @@ import pytest
 from support import recorded
 from support.recorded import NOW
 
-from monitor.core.model import Change, NotificationState, Severity, Suppression, Why
+from monitor.core.events import Change, Suppression, Why
+from monitor.core.model import Severity
+from monitor.core.notifications import NotificationState
 from monitor.store.base import Changes, Retention, Store, StoreError
 from monitor.world import restore
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
@@ -10,18 +11,10 @@ import httpx
 from support import recorded
 from support.scene import MINUTE, NOW, Scene
 
+from monitor.core.events import Ack, Facts, Suppression
 from monitor.core.messages import Message
-from monitor.core.model import (
-    Ack,
-    Facts,
-    KeyState,
-    MeterReading,
-    NotificationState,
-    Reason,
-    Severity,
-    Subject,
-    Suppression,
-)
+from monitor.core.model import KeyState, MeterReading, Reason, Severity, Subject
+from monitor.core.notifications import NotificationState
 from monitor.store.base import Changes
 from monitor.world import LiveMeter
 
@@ -119,6 +112,25 @@ async def test_what_is_wrong_with_the_monitor_itself_is_a_banner_on_every_page(
     scene.problems.append("the store fails: disk full")
     for path in ("/", "/keys/calm", "/alerts"):
         assert "the store fails: disk full" in (await get(client, path)).text
+
+
+async def test_a_refused_configuration_is_told_on_every_page_with_its_reasons(
+    client: httpx.AsyncClient, scene: Scene
+) -> None:
+    scene.key("calm", 5000)
+    assert "refused" not in (await get(client, "/")).text
+    scene.configuration = replace(
+        scene.configuration,
+        refused_at=NOW - 5 * MINUTE,
+        problems=tuple(f"config.yaml:{n}:1: keyz: unknown field {XSS}" for n in range(1, 13)),
+    )
+    for path, status in (("/", 200), ("/keys/calm", 200), ("/alerts", 200), ("/keys/no", 404)):
+        text = (await get(client, path, status)).text
+        assert "The configuration was refused 5 min ago" in text
+        assert "The one read 2 d ago is in use" in text
+        assert f"config.yaml:10:1: keyz: unknown field {XSS}" in text
+        assert "config.yaml:11:1" not in text
+        assert "And 2 more: credit-monitor config check" in text
 
 
 async def test_old_times_are_called_old(client: httpx.AsyncClient, scene: Scene) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from monitor.core.alerts import Slot, Transition, close, occur, step
-from monitor.core.model import Alert, Change, Facts, Severity, Subject, Why
+from monitor.core.events import Alert, Change, Facts, Why
+from monitor.core.model import Severity, Subject
 from monitor.core.rules import State, Verdict
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.alerts import Slot, Transition, step
-from monitor.core.model import Alert, Change, Facts, Severity, Subject
+from monitor.core.events import Alert, Change, Facts
+from monitor.core.model import Severity, Subject
 from monitor.core.rules import State, Verdict
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -22,7 +22,8 @@ from monitor.core.digest_values import (
     Payments,
     Records,
 )
-from monitor.core.model import NotificationState, Sample, Severity, Subject
+from monitor.core.model import Sample, Severity, Subject
+from monitor.core.notifications import NotificationState
 from monitor.core.periods import Every, last_period, period_before
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)  # a Monday

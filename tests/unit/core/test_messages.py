@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.core.advice import REASON_TEXTS, Cause, reason_text
+from monitor.core.events import Change, Event, Facts, Why
 from monitor.core.messages import (
     Lateness,
     Message,
@@ -21,7 +22,7 @@ from monitor.core.messages import (
     limit_note,
     trial_message,
 )
-from monitor.core.model import Change, Event, Facts, Reason, Severity, Subject, Why
+from monitor.core.model import Reason, Severity, Subject
 from monitor.core.rules import Rules
 from monitor.core.voices import HOST_RULES, VOICES
 

@@ -9,14 +9,7 @@ from decimal import Decimal
 import pytest
 from support import recorded
 
-from monitor.core.model import (
-    Failure,
-    MeterReading,
-    Reading,
-    Reason,
-    Severity,
-    Subject,
-)
+from monitor.core.model import Failure, MeterReading, Reading, Reason, Severity, Subject
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 NAIVE = datetime(2026, 11, 1, 12)  # noqa: DTZ001 - a naive time is what is tested

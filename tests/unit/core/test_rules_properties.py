@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.alerts import Slot, step
+from monitor.core.events import Alert, Change
 from monitor.core.fields import Threshold
 from monitor.core.ledger import LedgerState, advance, open_ledger
-from monitor.core.model import Alert, Change, MeterReading, Severity, Subject
+from monitor.core.model import MeterReading, Severity, Subject
 from monitor.core.rules import Exhausted, LowBalance, MeterView, State, Verdict
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from support.bench import watched
 
-from monitor.core.model import HOST, Silence, Subject
+from monitor.core.events import Silence
+from monitor.core.model import HOST, Subject
 from monitor.core.routing import is_silenced
 from monitor.world import concern_of
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from monitor.core.model import HOST, Alert, Facts, Reason, Severity, Subject
+from monitor.core.events import Alert, Facts
+from monitor.core.model import HOST, Reason, Severity, Subject
 from monitor.core.rules import Rules
 from monitor.delivery.alertmanager import alert_name, firing, labels_of, over, words
 
