@@ -18,7 +18,7 @@ from monitor.core.advice import reason_text
 from monitor.core.events import Ack, Silence
 from monitor.core.model import Reason
 from monitor.jsonable import to_json
-from monitor.queries import STATE_OK, STATE_UNKNOWN
+from monitor.overviews import STATE_OK, STATE_UNKNOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
