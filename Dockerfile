@@ -22,6 +22,7 @@ COPY requirements.txt ./
 RUN /opt/credit-monitor/bin/pip install --require-hashes --only-binary :all: -r requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY monitor ./monitor
+COPY share ./share
 # Without pip, and with the byte code that a read-only system cannot write; -s keeps the paths short.
 RUN /opt/credit-monitor/bin/pip install --no-deps . \
     && /opt/credit-monitor/bin/pip uninstall --yes --quiet pip \

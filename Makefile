@@ -57,9 +57,10 @@ format: $(VENV)/.developing ## rewrite the sources in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-pages: $(VENV)/.developing ## write anew what is made from the code: docs/providers.md, the man page, licences
+pages: $(VENV)/.developing ## write anew what is made from the code: docs/providers.md, the man page, completion, licences
 	@$(BIN)/python scripts/provider_page.py
 	@$(BIN)/python scripts/manual_page.py
+	@$(BIN)/python scripts/completion.py
 	@$(BIN)/python scripts/licences.py
 
 bench: $(VENV)/.developing ## measure; prints tables of ratios, asserts nothing

@@ -12,17 +12,16 @@ import asyncio
 import logging
 import math
 import random
-import selectors
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import monitor.breaker
 from benchmarks._process import percentile
+from benchmarks._virtual_time import LoopClock, VirtualTimeLoop
 from monitor.announcer import Announcer
-from monitor.clock import Clock
 from monitor.core.events import Change
 from monitor.core.model import MeterReading, Observation, Reading
 from monitor.core.rules import Silent
@@ -51,36 +50,6 @@ COLUMNS = (
     "read again, median / last",
     "read per second, most",
 )
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class _Jumping(selectors.SelectSelector):
-    """Instead of waiting, goes on to when the next timer is due."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and timeout > 0:
-            self.passed += timeout
-            timeout = 0
-        return super().select(timeout)
-
-
-class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.passed
-
-
-class _LoopClock(Clock):
-    def now(self) -> datetime:
-        return BEGIN + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 class _GridTimers:
@@ -185,7 +154,7 @@ class Run:
 
 async def measure(keys: int, interval: float) -> Run:
     """Quiet, the outage, and the time after it."""
-    run, clock = Run(), _LoopClock()
+    run, clock = Run(), LoopClock()
     every = timedelta(seconds=interval)
     names = [f"key-{number}" for number in range(keys)]
     snapshot = Snapshot()
@@ -237,7 +206,7 @@ def main() -> None:
     for keys, interval in scenarios:
         for name, held_after in (("without", 10**9), ("with", threshold)):
             monitor.breaker.UNANSWERED = held_after
-            with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+            with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
                 run = runner.run(measure(keys, interval))
             print(run.row(keys, interval, name), flush=True)
 

@@ -1,4 +1,4 @@
-"""Writes man/credit-monitor.1 from the commands as they are: ``make pages``."""
+"""Writes share/man/man1/credit-monitor.1 from the commands as they are: ``make pages``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.cli import program
 from monitor.cli.app import COMMANDS, DEBUG_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "man" / "credit-monitor.1"
+PAGE = ROOT / "share" / "man" / "man1" / "credit-monitor.1"
 COMMAND_LINE = ROOT / "docs" / "command-line.md"
 NAME = "credit-monitor"
 

@@ -7,7 +7,7 @@ gives the second where it has one, so a key that was never watched is judged by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -29,7 +29,7 @@ from monitor.core.model import (
     Severity,
 )
 from monitor.core.rules import KeyView, MeterView, Rules, Verdict
-from monitor.queries import STATE_OK
+from monitor.overviews import STATE_OK
 from monitor.world import WatchedKey
 
 Ledgers = Mapping[tuple[str, str], LedgerState]
@@ -127,20 +127,25 @@ def by_hand(key: WatchedKey, now: datetime) -> Sequence[Finding]:
     if key.manual is None:
         return []
     reading, at = key.manual
-    return [
-        Finding(
-            key=key.name,
-            provider=key.provider,
-            account=key.account,
-            meter=reading.meter,
-            state=STATE_OK,
-            kind=reading.kind,
-            balance=reading.balance,
-            unit=reading.unit,
-            verdict=CheckExit.OK,
-            because=f"entered by hand, {wording.ago(at, now)}; not judged",
-        )
-    ]
+    because = f"entered by hand, {wording.ago(at, now)}; not judged"
+    return [replace(_amount(key, reading), verdict=CheckExit.OK, because=because)]
+
+
+def _amount(key: WatchedKey, reading: MeterReading) -> Finding:
+    """What was read, not judged yet."""
+    return Finding(
+        key=key.name,
+        provider=key.provider,
+        account=key.account,
+        meter=reading.meter,
+        state=STATE_OK,
+        kind=reading.kind,
+        balance=reading.balance,
+        unit=reading.unit,
+        expires_at=reading.expires_at,
+        verdict=CheckExit.UNKNOWN,
+        because="",
+    )
 
 
 def _failed(
@@ -197,16 +202,8 @@ def _read(
     require: Decimal | None,
 ) -> Finding:
     judged = _judge_balance(key, reading, at, ledgers, require)
-    return Finding(
-        key=key.name,
-        provider=key.provider,
-        account=key.account,
-        meter=reading.meter,
-        state=STATE_OK,
-        kind=reading.kind,
-        balance=reading.balance,
-        unit=reading.unit,
-        expires_at=reading.expires_at,
+    return replace(
+        _amount(key, reading),
         warning=judged.warning,
         critical=judged.critical,
         verdict=_EXITS[judged.severity],

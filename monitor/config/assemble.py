@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
@@ -46,13 +47,15 @@ Value = TypeVar("Value")
 class Surroundings:
     """What a document is read against: never looked up anywhere else.
 
-    Relative paths start from ``directory``; ``store`` is the URL when the document gives none.
+    Relative paths start from ``directory``; ``store`` is the URL when the document gives none;
+    ``now`` is the present.
     """
 
     environ: Mapping[str, str]
     directory: FilePath
     store: str
     check_url: checks.CheckUrl
+    now: datetime
 
 
 @dataclass(slots=True)
@@ -258,6 +261,7 @@ class Assembly:
         checks.unique_names("keys", key_names, self._findings)
         checks.unique_names("channels", channel_names, self._findings)
         checks.accounts(keys, self._findings)
+        checks.by_hand(keys, self._surroundings.now, self._findings)
         own_times = {at for at, entry in self._mappings("keys") if _TIMES & entry.keys()}
         checks.polls(keys, own_times, self._findings)
         names = tuple(key_names.values())

@@ -6,8 +6,10 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from monitor.clock import Clock
 from monitor.config import secrets
 from monitor.config.assemble import Assembly, Surroundings
 from monitor.config.checks import CheckUrl
@@ -81,12 +83,14 @@ def load(
     *,
     check_channel_url: CheckUrl | None = None,
     secrets_needed: bool = True,
+    now: datetime | None = None,
 ) -> Loaded:
     """The settings in the file at *path*; raises :class:`ConfigError` with all problems.
 
     *check_channel_url* judges the URLs of channels; None takes that of the senders.  Without
     *secrets_needed* a credential that cannot be had here (it is the service's) is no problem: for
-    who neither polls nor sends.  Nothing here touches the network.
+    who neither polls nor sends.  *now* is the present, None by the host's clock.  Nothing here
+    touches the network.
     """
     text = _read(path)
     findings = Findings(secrets_needed=secrets_needed)
@@ -96,7 +100,11 @@ def load(
         findings.error((), error.message, mark=error.mark)
         raise ConfigError(_placed(findings, str(path), text, {})) from None
     surroundings = Surroundings(
-        environ, path.parent, default_store(environ), check_channel_url or _check_by_senders
+        environ,
+        path.parent,
+        default_store(environ),
+        check_channel_url or _check_by_senders,
+        now or Clock().now(),
     )
     assembly = Assembly(document, surroundings, findings)
     settings = assembly.settings()
@@ -117,7 +125,9 @@ def from_environment(environ: Mapping[str, str]) -> Loaded:
     _check_variables(found, environ)
     keys = [entry_of(key, lambda name: secrets.FromEnvironment(environ[name])) for key in found]
     findings = Findings()
-    surroundings = Surroundings(environ, Path(), default_store(environ), _check_by_senders)
+    surroundings = Surroundings(
+        environ, Path(), default_store(environ), _check_by_senders, Clock().now()
+    )
     assembly = Assembly({"keys": keys}, surroundings, findings)
     settings = assembly.settings()
     problems = _placed(findings, ENVIRONMENT, "", assembly.labels())

@@ -4,10 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from monitor.core.model import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From moments and amounts to places in a picture, whose y grows downwards.
+
+    *since* and *low* are at *left* and *bottom*, *until* and *high* at *right* and *top*.
+    """
+
+    since: datetime
+    until: datetime
+    low: float
+    high: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    def x(self, at: datetime) -> float:
+        """Where *at* is, to a tenth; what lies outside is at the edge."""
+        share = (at - self.since) / (self.until - self.since)
+        return round(self.left + (self.right - self.left) * min(1.0, max(0.0, share)), 1)
+
+    def y(self, amount: float | Decimal) -> float:
+        """Where *amount* is, to a tenth; what lies outside is at the edge."""
+        share = (float(amount) - self.low) / (self.high - self.low)
+        return round(self.bottom - (self.bottom - self.top) * min(1.0, max(0.0, share)), 1)
+
 
 _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 

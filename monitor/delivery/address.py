@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlunsplit
 
-from monitor.providers.exchange import Request
+from monitor.providers.exchange import Request, parts_of
 
 ALERTS_PATH = "/api/v2/alerts"
 """Where an Alertmanager takes alerts, below its base address; see its api/v2/openapi.yaml."""
@@ -38,20 +38,10 @@ class Address:
 
 def heartbeat_address(url: str) -> Address:
     """The address that *url* names; raises ``ValueError`` without repeating it."""
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("has a blank or a character that no address can carry")
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for a port that is none
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is not an http or https address, such as https://example.com/path")
-    if parts.fragment:
-        raise ValueError("has a #fragment, which is never sent")
+    parts = parts_of(url, example="https://example.com/path")
     host = parts.netloc.rpartition("@")[2]
     plain = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
-    return Address(plain, parts.hostname, _authorization(parts.username, parts.password))
+    return Address(plain, parts.hostname or "", _authorization(parts.username, parts.password))
 
 
 def alertmanager_address(url: str) -> Address:

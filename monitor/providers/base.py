@@ -159,6 +159,13 @@ class KeySettings(BaseModel):
     _sent: tuple[str, ...] = PrivateAttr(default=())
 
     @property
+    def credential(self) -> str:
+        """The credential as text; raises ``ValueError`` where there is none."""
+        if self.key is None:
+            raise ValueError(f"key {self.name} has no credential")
+        return self.key.get_secret_value()
+
+    @property
     def sent(self) -> tuple[str, ...]:
         """What variables stood for in the url, headers and body: as secret as the credential."""
         return self._sent

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, create_model, model_validator
 
 from monitor.core.model import MeterReading
 from monitor.providers import catalog
+from monitor.providers.addressed import PLAIN_HTTP_FIELD
 from monitor.providers.base import KeySettings, Provider
 from monitor.providers.by_hand import MANUAL_FIELD, Manual, ManualBalance
 from monitor.providers.catalog import Entry, Setting
@@ -36,9 +37,7 @@ class CatalogKey(KeySettings):
         repr=False,
         description="another base address of the API, in place of scheme and host of the usual one",
     )
-    allow_plain_http: str = Field(
-        default="", description="host of url that may be asked without TLS, repeated by name"
-    )
+    allow_plain_http: str = PLAIN_HTTP_FIELD
 
     only: tuple[MeterName, ...] = Field(
         default=(), description="names of the amounts to read, where there are several; none: all"
@@ -87,13 +86,11 @@ class CatalogKey(KeySettings):
 
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
-        if self.key is None:
-            raise ValueError(f"key {self.name} has no credential")
         base = self.url or ""
         return JsonProvider(
             endpoint=self.entry,
             url=fill_url(rebased(self.entry.url, base), self.values),
-            key=self.key.get_secret_value(),
+            key=self.credential,
             timeout=self.timeout.total_seconds(),
             secrets=self.secrets,
             values=self.values,

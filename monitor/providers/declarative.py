@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from monitor.core.model import MeterReading, Reason
+from monitor.providers.addressed import PLAIN_HTTP_FIELD
 from monitor.providers.base import KeySettings, PollError, Provider, ProviderInfo
 from monitor.providers.endpoint import OWN_ADDRESS, UUID, Endpoint, Lookup
 from monitor.providers.exchange import Answer, Request, check_plain_http, site_of
@@ -49,9 +50,7 @@ class JsonKey(KeySettings, Endpoint):
     """A key of an endpoint that the configuration describes."""
 
     provider: Literal["json"] = Field(description="any endpoint that answers JSON")
-    allow_plain_http: str = Field(
-        default="", description="host of url that may be asked without TLS, repeated by name"
-    )
+    allow_plain_http: str = PLAIN_HTTP_FIELD
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
@@ -75,13 +74,11 @@ class JsonKey(KeySettings, Endpoint):
 
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a needed key."""
-        key = self.key.get_secret_value() if self.key else ""
-        if not key and self.auth.kind != "none":
-            raise ValueError(f"key {self.name} has no credential")
+        is_open = self.auth.kind == "none" and self.key is None
         return JsonProvider(
             endpoint=self,
             url=self.url,
-            key=key,
+            key="" if is_open else self.credential,
             timeout=self.timeout.total_seconds(),
             secrets=self.secrets,
             plain_http_host=self.allow_plain_http,

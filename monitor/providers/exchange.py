@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
 
@@ -66,20 +66,28 @@ def site_of(url: str) -> str:
 
 def check_url(url: str) -> str:
     """Refuse what cannot be an endpoint; raises ``ValueError`` without repeating the value."""
+    parts = parts_of(url, example="https://api.example.com/balance")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or password: use key and auth instead")
+    return url
+
+
+def parts_of(url: str, *, example: str) -> SplitResult:
+    """The parts of an http or https address; raises ``ValueError``, which names *example*, without
+    repeating the value.
+    """
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("has a blank or a character that no address can carry")
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises for a port that is none
     except ValueError:
-        raise ValueError("is not an address such as https://api.example.com/balance") from None
+        parts = urlsplit("")
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise ValueError("is not an address such as https://api.example.com/balance")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user or password: use key and auth instead")
+        raise ValueError(f"is not an http or https address, such as {example}")
     if parts.fragment:
         raise ValueError("has a #fragment, which is never sent")
-    return url
+    return parts
 
 
 def check_plain_http(url: str, allowed: str) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from monitor.core.model import MeterReading
-from monitor.providers.base import KeySettings, ProviderInfo
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
+from monitor.providers.addressed import AddressedKey, address_field
+from monitor.providers.base import ProviderInfo
+from monitor.providers.exchange import Answer, Request, Url, site_of
 from monitor.providers.judge import amount
 from monitor.providers.kie_envelope import data_of
 
@@ -46,37 +47,19 @@ INFO = ProviderInfo(
 )
 
 
-class KieKey(KeySettings):
+class KieKey(AddressedKey):
     """A key of kie.ai, or of a service of the same shape under another ``url``."""
 
+    info: ClassVar[ProviderInfo] = INFO
+
     provider: Literal["kie"] = Field(default="kie", description="kie.ai")
-    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
-    allow_plain_http: str = Field(
-        default="", description="host of url that may be asked without TLS, repeated by name"
-    )
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
-        check_plain_http(self.url, self.allow_plain_http)
-        return self
-
-    @property
-    def top_up_url(self) -> str:
-        """kie.ai's page for buying credits; unknown for a service under another address."""
-        return INFO.top_up_url if host_of(self.url) == host_of(BASE_URL) else ""
-
-    @property
-    def origin(self) -> str:
-        """kie.ai, or the site of another service of its shape, which is down by itself."""
-        return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
+    url: Url = address_field(BASE_URL)
 
     def build(self) -> KieProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
-        if self.key is None:
-            raise ValueError(f"key {self.name} has no credential")
         return KieProvider(
             self.url,
-            self.key.get_secret_value(),
+            self.credential,
             secrets=self.sent,
             timeout=self.timeout.total_seconds(),
             plain_http_host=self.allow_plain_http,

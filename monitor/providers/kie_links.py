@@ -39,12 +39,10 @@ class KieLinks:
     @classmethod
     def of(cls, key: KieKey, http: HttpClient) -> KieLinks:
         """With the credential of *key*; raises ``ValueError`` without one."""
-        if key.key is None:
-            raise ValueError(f"key {key.name} has no credential")
         return cls(
             http,
             key.url,
-            key.key.get_secret_value(),
+            key.credential,
             timeout=key.timeout.total_seconds(),
             plain_http_host=key.allow_plain_http,
             secrets=key.sent,

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from monitor.core.model import MeterReading, Reason
-from monitor.providers.base import KeySettings, PollError, ProviderInfo
+from monitor.providers.addressed import AddressedKey, address_field
+from monitor.providers.base import PollError, ProviderInfo
 from monitor.providers.by_hand import MANUAL_FIELD, Manual
-from monitor.providers.exchange import Answer, Request, Url, check_plain_http, host_of, site_of
+from monitor.providers.exchange import Answer, Request, Url, site_of
 from monitor.providers.judge import Words, check_status, try_decode, words_in
 
 if TYPE_CHECKING:
@@ -54,40 +55,26 @@ _NO_SUCH_TASK = "task not found"
 _NOT_YOURS = "access denied"
 
 
-class KinoviKey(KeySettings):
+class KinoviKey(AddressedKey):
     """A key of kinovi.ai."""
 
+    info: ClassVar[ProviderInfo] = INFO
     takes_manual: ClassVar[bool] = True
 
     provider: Literal["kinovi"] = Field(description="kinovi.ai")
-    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
-    allow_plain_http: str = Field(
-        default="", description="host of url that may be asked without TLS, repeated by name"
-    )
+    url: Url = address_field(BASE_URL)
     balance: Manual = MANUAL_FIELD
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
-        check_plain_http(self.url, self.allow_plain_http)
-        return self
 
     @property
     def manual(self) -> tuple[MeterReading, datetime] | None:
         """The balance entered by hand, if there is one."""
         return (self.balance.reading, self.balance.at) if self.balance else None
 
-    @property
-    def origin(self) -> str:
-        """kinovi.ai, or the site of another address, which is down by itself."""
-        return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
-
     def build(self) -> KinoviProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
-        if self.key is None:
-            raise ValueError(f"key {self.name} has no credential")
         return KinoviProvider(
             url=self.url,
-            key=self.key.get_secret_value(),
+            key=self.credential,
             timeout=self.timeout.total_seconds(),
             plain_http_host=self.allow_plain_http,
             secrets=self.sent,

@@ -14,15 +14,16 @@ import hmac
 import json
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from monitor.clock import Clock
-from monitor.providers.base import KeySettings, Provider, ProviderInfo
+from monitor.providers.addressed import AddressedKey, address_field
+from monitor.providers.base import Provider, ProviderInfo
 from monitor.providers.declarative import JsonProvider
 from monitor.providers.endpoint import Endpoint
-from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
+from monitor.providers.exchange import Url, host_of
 
 if TYPE_CHECKING:
     from monitor.core.model import MeterReading
@@ -56,19 +57,13 @@ INFO = ProviderInfo(
 )
 
 
-class KlingAiKey(KeySettings):
+class KlingAiKey(AddressedKey):
     """A key of Kling's own API."""
 
-    provider: Literal["klingai"] = Field(description="Kling AI, its own API")
-    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
-    allow_plain_http: str = Field(
-        default="", description="host of url that may be asked without TLS, repeated by name"
-    )
+    info: ClassVar[ProviderInfo] = INFO
 
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
-        check_plain_http(self.url, self.allow_plain_http)
-        return self
+    provider: Literal["klingai"] = Field(description="Kling AI, its own API")
+    url: Url = address_field(BASE_URL)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -77,25 +72,17 @@ class KlingAiKey(KeySettings):
         return (*super().secrets, *filter(None, halves))
 
     @property
-    def top_up_url(self) -> str:
-        """Kling's page for developers; unknown for another address."""
-        return INFO.top_up_url if self.origin == self.provider else ""
-
-    @property
-    def origin(self) -> str:
-        """Kling, whichever its region, or another site."""
-        is_kling = host_of(self.url).endswith(".klingai.com")
-        return self.provider if is_kling else site_of(self.url)
+    def is_usual(self) -> bool:
+        """Whether it asks Kling itself, whichever its region."""
+        return host_of(self.url).endswith(".klingai.com")
 
     def build(self) -> Provider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
-        if self.key is None:
-            raise ValueError(f"key {self.name} has no credential")
         return KlingAiProvider(
             JsonProvider(
                 endpoint=endpoint(),
                 url=endpoint().url,
-                key=self.key.get_secret_value(),
+                key=self.credential,
                 timeout=self.timeout.total_seconds(),
                 secrets=self.secrets,
                 base=self.url,

@@ -49,7 +49,7 @@ def records(
     return PeriodRecords(
         samples=tuple(outline(connection, before, until)),
         outages=tuple(
-            codec.outage_of(row)
+            codec.OUTAGE.of(row)
             for row in connection.execute(failed.order_by(outages.c.key, outages.c.at))
         ),
         alerts=tuple(
@@ -64,7 +64,7 @@ def last_report(connection: Connection, kind: str) -> StoredReport | None:
     table = schema.reports
     statement = select(table).where(table.c.kind == kind).order_by(table.c.period_end.desc())
     row = connection.execute(statement.limit(1)).first()
-    return None if row is None else codec.report_of(row)
+    return None if row is None else codec.REPORT.of(row)
 
 
 def outline(connection: Connection, since: datetime, until: datetime) -> Iterator[Sample]:

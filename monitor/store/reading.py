@@ -43,7 +43,7 @@ def snapshot(connection: Connection) -> Snapshot:
         silences=tuple(_silences_not_ended(connection)),
         acks=tuple(_acks_of_open_alerts(connection)),
         renewals=tuple(
-            codec.renewal_of(row) for row in connection.execute(select(schema.renewals))
+            codec.RENEWAL.of(row) for row in connection.execute(select(schema.renewals))
         ),
         recent=tuple(_recent_events(connection)),
         silenced_ends=tuple(kept),
@@ -210,7 +210,7 @@ def outages(connection: Connection, key: str, since: datetime, until: datetime) 
     statement = select(schema.outages).where(
         table.key == key, table.at <= until, table.until >= since
     )
-    return [codec.outage_of(row) for row in connection.execute(statement.order_by(table.at))]
+    return [codec.OUTAGE.of(row) for row in connection.execute(statement.order_by(table.at))]
 
 
 def _newest_outages(connection: Connection) -> list[Outage]:
@@ -219,7 +219,7 @@ def _newest_outages(connection: Connection) -> list[Outage]:
     statement = select(table).join(
         newest, and_(newest.c.key == table.c.key, newest.c.at == table.c.at)
     )
-    return [codec.outage_of(row) for row in connection.execute(statement.order_by(table.c.key))]
+    return [codec.OUTAGE.of(row) for row in connection.execute(statement.order_by(table.c.key))]
 
 
 def alerts(connection: Connection, *, only_open: bool, limit: int | None) -> list[Alert]:
@@ -297,7 +297,7 @@ def attempts(connection: Connection, notification_ids: Sequence[int]) -> list[At
     """The tries of these notifications, oldest first."""
     table = schema.attempts
     rows = _having(connection, select(table), table.c.notification_id, notification_ids)
-    found = [codec.attempt_of(row) for row in rows]
+    found = [codec.ATTEMPT.of(row) for row in rows]
     return sorted(found, key=lambda a: (a.at, a.notification_id, a.number))
 
 
@@ -309,19 +309,19 @@ def silences(
     statement = select(schema.silences).order_by(table.id.desc()).limit(limit)
     if active_at is not None:
         statement = statement.where(table.ended_at.is_(None), table.until > active_at)
-    return [codec.silence_of(row) for row in connection.execute(statement)]
+    return [codec.SILENCE.of(row) for row in connection.execute(statement)]
 
 
 def _silences_not_ended(connection: Connection) -> list[Silence]:
     table = schema.silences.c
     statement = select(schema.silences).where(table.ended_at.is_(None)).order_by(table.id.desc())
-    return [codec.silence_of(row) for row in connection.execute(statement)]
+    return [codec.SILENCE.of(row) for row in connection.execute(statement)]
 
 
 def acks(connection: Connection, alert_ids: Sequence[int]) -> list[Ack]:
     """The acknowledgements of these alerts, by alert."""
     rows = _having(connection, select(schema.acks), schema.acks.c.alert_id, alert_ids)
-    return sorted((codec.ack_of(row) for row in rows), key=lambda ack: ack.alert_id)
+    return sorted((codec.ACK.of(row) for row in rows), key=lambda ack: ack.alert_id)
 
 
 def _acks_of_open_alerts(connection: Connection) -> list[Ack]:
@@ -332,14 +332,14 @@ def _acks_of_open_alerts(connection: Connection) -> list[Ack]:
         .where(alert.resolved_at.is_(None))
         .order_by(table.c.alert_id)
     )
-    return [codec.ack_of(row) for row in connection.execute(statement)]
+    return [codec.ACK.of(row) for row in connection.execute(statement)]
 
 
 def suppressed(connection: Connection, event_ids: Sequence[int]) -> list[Suppressed]:
     """What channels were not told of these events, by event, time and channel."""
     table = schema.suppressions
     rows = _having(connection, select(table), table.c.event_id, event_ids)
-    found = [codec.suppressed_of(row) for row in rows]
+    found = [codec.SUPPRESSED.of(row) for row in rows]
     return sorted(found, key=lambda s: (s.event_id, s.at, s.channel, s.reason))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,8 +16,8 @@ from monitor.core.events import Ack, Silence
 from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.store import codec, schema
 from monitor.store.base import Changes
-from monitor.store.codec import Bind
 from monitor.store.columns import clean
+from monitor.store.shapes import Bind
 
 METER_COLUMNS = tuple(c.name for c in schema.meters.c if c.name != "thinned_to")
 
@@ -81,7 +83,7 @@ class Writer:
         still_open = select(table.id).where(table.id.in_(alert_ids), table.resolved_at.is_(None))
         found = sorted(connection.scalars(still_open))
         acks = [Ack(alert_id=number, at=at, by=by, reason=reason) for number in found]
-        self._put(connection, schema.acks, [codec.ack_row(ack) for ack in acks])
+        self._put(connection, schema.acks, [codec.ACK.row(ack) for ack in acks])
         return found
 
     def _put(self, connection: Connection, table: Table, rows: list[Bind]) -> None:
@@ -145,30 +147,31 @@ def _sample_rows(batch: Sequence[Changes], meters: MeterNumbers) -> list[Bind]:
     return [codec.sample_row(meters.of(s.key, s.meter), s) for s in samples.values()]
 
 
+_PLAIN: tuple[tuple[Table, str, Callable[[Any], object], Callable[[Any], Bind]], ...] = (
+    (schema.ledgers, "ledgers", attrgetter("subject_id", "meter"), codec.ledger_row),
+    (schema.forecasts, "forecasts", attrgetter("subject_id", "meter"), codec.forecast_row),
+    (schema.outages, "outages", attrgetter("key", "at"), codec.OUTAGE.row),
+    (schema.alerts, "alerts", attrgetter("id"), codec.alert_row),
+    (schema.events, "events", attrgetter("id"), codec.event_row),
+    (schema.attempts, "attempts", attrgetter("notification_id", "number"), codec.ATTEMPT.row),
+    (schema.reports, "reports", attrgetter("kind", "period_start"), codec.REPORT.row),
+    (schema.configuration, "configurations", lambda _: None, codec.configuration_row),
+    (schema.renewals, "renewals", attrgetter("key", "meter"), codec.RENEWAL.row),
+    (
+        schema.suppressions,
+        "suppressed",
+        attrgetter("event_id", "channel", "reason"),
+        codec.SUPPRESSED.row,
+    ),
+)
+"""Tables of which each row is one value: the field of :class:`Changes`, the value's identity, and
+its row."""
+
+
 def _plain_rows(batch: Sequence[Changes]) -> Iterable[tuple[Table, list[Bind]]]:
-    ledgers = {(x.subject_id, x.meter): x for changes in batch for x in changes.ledgers}
-    yield schema.ledgers, [codec.ledger_row(x) for x in ledgers.values()]
-    forecasts = {(x.subject_id, x.meter): x for changes in batch for x in changes.forecasts}
-    yield schema.forecasts, [codec.forecast_row(x) for x in forecasts.values()]
-    outages = {(x.key, x.at): x for changes in batch for x in changes.outages}
-    yield schema.outages, [codec.outage_row(x) for x in outages.values()]
-    alerts = {x.id: x for changes in batch for x in changes.alerts}
-    yield schema.alerts, [codec.alert_row(x) for x in alerts.values()]
-    events = {x.id: x for changes in batch for x in changes.events}
-    yield schema.events, [codec.event_row(x) for x in events.values()]
-    attempts = {(x.notification_id, x.number): x for changes in batch for x in changes.attempts}
-    yield schema.attempts, [codec.attempt_row(x) for x in attempts.values()]
-    reports = {(x.kind, x.period_start): x for changes in batch for x in changes.reports}
-    yield schema.reports, [codec.report_row(x) for x in reports.values()]
-    for changes in batch:
-        rows = [codec.configuration_row(x) for x in changes.configurations[-1:]]
-        yield schema.configuration, rows
-    renewals = {(x.key, x.meter): x for changes in batch for x in changes.renewals}
-    yield schema.renewals, [codec.renewal_row(x) for x in renewals.values()]
-    suppressed = {
-        (x.event_id, x.channel, x.reason): x for changes in batch for x in changes.suppressed
-    }
-    yield schema.suppressions, [codec.suppressed_row(x) for x in suppressed.values()]
+    for table, name, identity, row in _PLAIN:
+        last = {identity(value): value for changes in batch for value in getattr(changes, name)}
+        yield table, [row(value) for value in last.values()]
 
 
 def _upsert(table: Table, dialect: str, columns: Sequence[str] = ()) -> Insert:
@@ -193,7 +196,7 @@ def add_sent(connection: Connection, sent: Notification, attempt: Attempt) -> No
     connection.execute(insert(schema.notifications), codec.notification_row(kept))
     connection.execute(insert(schema.notification_bodies), codec.body_row(kept))
     tried = replace(attempt, notification_id=kept.id)
-    connection.execute(insert(schema.attempts), codec.attempt_row(tried))
+    connection.execute(insert(schema.attempts), codec.ATTEMPT.row(tried))
     return kept
 
 
@@ -216,9 +219,9 @@ def revive(connection: Connection, notification_ids: Sequence[int], now: datetim
 def add_silence(connection: Connection, silence: Silence) -> Silence:
     """Keep a new silence; the database gives it its identity."""
     table = schema.silences
-    added = connection.execute(insert(table), codec.silence_row(silence))
+    added = connection.execute(insert(table), codec.new_silence_row(silence))
     (number,) = added.inserted_primary_key or (None,)
-    return codec.silence_of(connection.execute(select(table).where(table.c.id == number)).one())
+    return codec.SILENCE.of(connection.execute(select(table).where(table.c.id == number)).one())
 
 
 def end_silence(connection: Connection, silence_ids: Sequence[int], at: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from monitor.core import curves
+from monitor.core.curves import Scale
 from monitor.core.model import Outage, Sample
 
 WIDTH = 720
@@ -43,24 +44,6 @@ class Chart:
     bottom: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """From moments and amounts to coordinates."""
-
-    since: datetime
-    until: datetime
-    low: float
-    high: float
-
-    def x(self, at: datetime) -> float:
-        share = (at - self.since) / (self.until - self.since)
-        return round(WIDTH * min(1.0, max(0.0, share)), 1)
-
-    def y(self, amount: Decimal) -> float:
-        share = (float(amount) - self.low) / (self.high - self.low)
-        return round(HEIGHT * (1 - min(1.0, max(0.0, share))), 1)
-
-
 def draw(
     samples: Sequence[Sample],
     outages: Iterable[Outage],
@@ -79,7 +62,7 @@ def draw(
     if not amounts or since >= until:
         return None
     low, high = curves.round_range(min(amounts), max(amounts))
-    scale = _Scale(since, until, low, high)
+    scale = Scale(since, until, low, high, 0, WIDTH, 0, HEIGHT)
     longest = max(3 * interval, (until - since) / _GAP_SHARE)
     strokes = (_thinned(_points(run, scale)) for run in curves.runs(samples, longest))
     return Chart(
@@ -96,7 +79,7 @@ def draw(
     )
 
 
-def _points(run: Iterable[Sample], scale: _Scale) -> Iterator[Point]:
+def _points(run: Iterable[Sample], scale: Scale) -> Iterator[Point]:
     for sample in run:
         if sample.balance is not None:
             height = scale.y(sample.balance)
@@ -129,6 +112,6 @@ def _path(points: Iterable[Point]) -> str:
     return f"M{texts[0]}L{' '.join(texts[1:] or texts)}" if texts else ""
 
 
-def _gap(outage: Outage, scale: _Scale) -> Point:
+def _gap(outage: Outage, scale: Scale) -> Point:
     start = scale.x(outage.at)
     return (start, max(1.0, round(scale.x(outage.until) - start, 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +20,8 @@ import pytest
 import monitor
 
 ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+DOCKERIGNORE = (ROOT / ".dockerignore").read_text("utf-8")
 DATA = {".html", ".css", ".svg", ".mako", ".yaml"}
 
 
@@ -73,11 +76,18 @@ def sources() -> Iterator[str]:
             yield file.relative_to(ROOT).as_posix()
 
 
+def shared() -> Iterator[str]:
+    """What goes below the prefix: the manual page, and completion for the shells."""
+    files = (ROOT / "share").rglob("*")
+    yield from (file.relative_to(ROOT).as_posix() for file in files if file.is_file())
+
+
 def test_the_wheel_has_every_module_and_data_file(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert inside == set(sources())
+    below = f"credit_monitor-{monitor.__version__}.data/data/"
+    assert inside == set(sources()) | {below + name for name in shared()}
 
 
 def test_the_source_archive_has_what_builds_tests_and_documents_it(built: Path) -> None:
@@ -87,7 +97,7 @@ def test_the_source_archive_has_what_builds_tests_and_documents_it(built: Path) 
     wanted = {*sources(), "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "requirements.txt"}
     wanted |= {
         "docs/configuration.md",
-        "man/credit-monitor.1",
+        *shared(),
         "scripts/install",
         "tests/conftest.py",
     }
@@ -108,6 +118,27 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -
     (wheel,) = built.glob("*.whl")
     assert again.name == wheel.name
     assert content(again) == content(wheel)
+
+
+def test_what_an_image_is_built_from_is_enough_for_the_same_wheel(
+    built: Path, tmp_path: Path
+) -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) (\S+)$", DOCKERFILE, re.MULTILINE)
+    allowed = {line[1:] for line in DOCKERIGNORE.splitlines() if line.startswith("!")}
+    assert {name for names, _ in copied for name in names.split()} == allowed
+
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in allowed:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    (again,) = tmp_path.glob("*.whl")
+    (wheel,) = built.glob("*.whl")
+    assert set(content(again)) == set(content(wheel))
 
 
 def content(wheel: Path) -> dict[str, bytes]:
@@ -137,6 +168,11 @@ def test_the_installed_program_writes_a_configuration_and_checks_it(
     asked = run(program, tmp_path, "config", "check")
     assert asked.returncode == 78
     assert "KIE_API_KEY" in asked.stdout + asked.stderr
+
+
+def test_pip_puts_the_manual_page_and_completion_below_the_prefix(program: Path) -> None:
+    prefix = program.parents[1]
+    assert [name for name in shared() if not (prefix / name).is_file()] == []
 
 
 def test_the_installed_program_has_its_catalog(program: Path, tmp_path: Path) -> None:

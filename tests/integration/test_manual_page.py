@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "man" / "credit-monitor.1"
+SHARE = ROOT / "share"
+PAGE = SHARE / "man" / "man1" / "credit-monitor.1"
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -68,22 +69,6 @@ def shell(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def completion(name: str, environment: dict[str, str], tmp_path: Path) -> Path:
-    """What ``make install`` puts in place for the shell *name*."""
-    told = subprocess.run(
-        ["credit-monitor"],
-        env=environment | {"_CREDIT_MONITOR_COMPLETE": f"{name}_source"},
-        executable=tmp_path / "credit-monitor",
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    file = tmp_path / "_credit-monitor"
-    file.write_text(told.stdout)
-    return file
-
-
 def complete(command: list[str], environment: dict[str, str]) -> list[str]:
     told = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True, timeout=60
@@ -92,8 +77,8 @@ def complete(command: list[str], environment: dict[str, str]) -> list[str]:
 
 
 @needs("bash")
-def test_bash_completes_commands_and_options(shell: dict[str, str], tmp_path: Path) -> None:
-    file = completion("bash", shell, tmp_path)
+def test_bash_completes_commands_and_options(shell: dict[str, str]) -> None:
+    file = SHARE / "bash-completion" / "completions" / "credit-monitor"
     ask = (
         f'source {file}; COMP_CWORD=$(($# - 1)); COMP_WORDS=("$@"); '
         '_credit_monitor_completion credit-monitor; printf "%s\\n" "${COMPREPLY[@]}"'
@@ -104,17 +89,15 @@ def test_bash_completes_commands_and_options(shell: dict[str, str], tmp_path: Pa
 
 
 @needs("fish")
-def test_fish_completes_commands(shell: dict[str, str], tmp_path: Path) -> None:
-    file = completion("fish", shell, tmp_path)
+def test_fish_completes_commands(shell: dict[str, str]) -> None:
+    file = SHARE / "fish" / "vendor_completions.d" / "credit-monitor.fish"
     ask = f"source {file}; complete --do-complete 'credit-monitor sil'"
     assert complete(["fish", "--no-config", "-c", ask], shell) == ["silence"]
 
 
 @needs("zsh")
-def test_zsh_takes_the_file_for_the_completion_of_the_command(
-    shell: dict[str, str], tmp_path: Path
-) -> None:
-    completion("zsh", shell, tmp_path)
-    load = f"fpath=({tmp_path} $fpath); autoload -Uz compinit; compinit -u -D"
+def test_zsh_takes_the_file_for_the_completion_of_the_command(shell: dict[str, str]) -> None:
+    folder = SHARE / "zsh" / "site-functions"
+    load = f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D"
     ask = f"{load}; print ${{_comps[credit-monitor]}}"
     assert complete(["zsh", "-f", "-c", ask], shell) == ["_credit-monitor"]

@@ -29,7 +29,7 @@ def test_the_version_is_three_numbers() -> None:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("man/credit-monitor.1", '"credit-monitor {version}"'),
+        ("share/man/man1/credit-monitor.1", '"credit-monitor {version}"'),
         ("Dockerfile", "ARG VERSION={version}\n"),
         ("deploy/kubernetes/credit-monitor.yaml", "image: credit-monitor:{version}\n"),
     ],

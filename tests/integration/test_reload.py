@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import HANGS
 from support.process import Hook
 from support.receiver import Receiver
 
@@ -91,7 +92,7 @@ class Site:
 
 
 async def until(happened: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while not happened():  # noqa: ASYNC110 - it is another part that makes it true
             await asyncio.sleep(0.01)
 

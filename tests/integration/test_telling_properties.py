@@ -26,8 +26,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bench import watched
-from support.virtual_time import LoopClock, VirtualTimeLoop
 
+from benchmarks._virtual_time import LoopClock, VirtualTimeLoop
 from monitor.announcer import Announcer
 from monitor.config import ChannelSettings
 from monitor.core.events import Alert, Change, Event, Silence, Suppression, Why

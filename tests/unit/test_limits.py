@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.patience import HANGS
 
 from monitor.limits import BURST_SECONDS, Gate, Limit, RateLimit
 
@@ -28,7 +29,7 @@ class Launched(list[T]):
         self._grown.set()
 
     async def reach(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while len(self) < count:
                 self._grown.clear()
                 await self._grown.wait()

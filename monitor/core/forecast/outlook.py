@@ -12,8 +12,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
-from operator import mul
+from functools import lru_cache
+from itertools import accumulate, chain, pairwise, repeat
+from operator import add, eq, mul
 
 WEEK = 168
 DAY = 24
@@ -42,11 +43,10 @@ _FAST_HOLDS = 48.0
 
 _FAST_HOURS = 48
 
-_SLOW_WEIGHT = [0.5 ** (age / _SLOW_HALF_LIFE) for age in range(WEEKS * WEEK)]
+# The oldest hour first, as hours are kept.
+_SLOW_WEIGHT = [0.5 ** (age / _SLOW_HALF_LIFE) for age in reversed(range(WEEKS * WEEK))]
+_PROFILE_WEIGHT = [0.5 ** (age / _PROFILE_HALF_LIFE) for age in reversed(range(WEEKS * WEEK))]
 _FAST_WEIGHT = [0.5 ** (age / _FAST_HALF_LIFE) for age in range(_FAST_HOURS)]
-_PROFILE_WEIGHT = [0.5 ** (age / _PROFILE_HALF_LIFE) for age in range(WEEK)]
-_WEEK_WEIGHT = [0.5 ** (week * WEEK / _PROFILE_HALF_LIFE) for week in range(WEEKS)]
-_SLOW_WEEK = [0.5 ** (week * WEEK / _SLOW_HALF_LIFE) for week in range(WEEKS)]
 _LEAD = [math.exp(-(ahead + 0.5) / _FAST_HOLDS) for ahead in range(WEEK)]
 
 
@@ -98,19 +98,22 @@ def look_ahead(hours: Sequence[float], first_hour: int) -> Outlook | None:
 
     NaN stands for an hour that nobody watched.  None while no hour is known.
     """
-    watched = [0.0 if math.isnan(value) else 1.0 for value in hours]
+    known, watched = list(hours), b"\x01" * len(hours)
+    if math.isnan(sum(known)):
+        watched = bytes(map(eq, known, known))  # NaN is not equal to itself
+        known = [value if seen else 0.0 for value, seen in zip(known, watched, strict=True)]
     if not any(watched):
         return None
-    known = [value if seen else 0.0 for value, seen in zip(hours, watched, strict=True)]
     profile = _Profile(known, watched, (first_hour + len(hours)) % WEEK)
     slow = profile.level()
     steady = [slow * value for value in profile.ahead]
-    fast = profile.fast_level(slow)
-    led = [value * (1.0 + (fast - 1.0) * lead) for value, lead in zip(steady, _LEAD, strict=True)]
-    lately, seen = sum(known[-WEEK:]), sum(watched[-WEEK:])
-    overall = sum(known) / sum(watched)
+    led = profile.fast_level(slow) - 1.0
+    lately, seen = sum(known[-WEEK:]), watched[-WEEK:].count(1)
+    overall = sum(known) / watched.count(1)
     return Outlook(
-        cumulated=_cumulated(led),
+        cumulated=_cumulated(
+            [v * (1.0 + led * lead) for v, lead in zip(steady, _LEAD, strict=True)]
+        ),
         steady=_cumulated(steady),
         days=_days(known, watched),
         mean=max(lately / seen, overall) if seen else overall,
@@ -120,28 +123,16 @@ def look_ahead(hours: Sequence[float], first_hour: int) -> Outlook | None:
 class _Profile:
     """The weekly profile, in the order of what lies ahead: ``ahead[0]`` is the present hour."""
 
-    def __init__(self, known: list[float], watched: list[float], present: int) -> None:
+    def __init__(self, known: list[float], watched: bytes, present: int) -> None:
         self._known, self._watched = known, watched
-        total = self._fold([value**_POWER if value else 0.0 for value in known], _WEEK_WEIGHT)
-        count = self._fold(watched, _WEEK_WEIGHT)
-        total = list(map(mul, total, reversed(_PROFILE_WEIGHT)))
-        count = list(map(mul, count, reversed(_PROFILE_WEIGHT)))
-        self.ahead = [value ** (1 / _POWER) for value in _shrunk(total, count, present)]
-
-    def _fold(self, values: list[float], weights: list[float]) -> list[float]:
-        """Sums over the weeks per hour of the week, the oldest hour of the last week first."""
-        padded = [0.0] * (-len(values) % WEEK) + values
-        rows = [padded[end - WEEK : end] for end in range(len(padded), 0, -WEEK)]
-        folded = rows[0]
-        for row, weight in zip(rows[1:], weights[1:], strict=False):
-            folded = [a + weight * b for a, b in zip(folded, row, strict=True)]
-        return folded
+        self._counts = _counted(watched)
+        total = _folded(map(pow, known, repeat(_POWER)), _PROFILE_WEIGHT[-len(known) :])
+        self.ahead = [v ** (1 / _POWER) for v in _shrunk(total, self._counts, present)]
 
     def level(self) -> float:
         """How far above its profile the meter was lately, with a half-life of a week."""
-        actual: float = sum(map(mul, reversed(self._known), _SLOW_WEIGHT))
-        count = map(mul, self._fold(self._watched, _SLOW_WEEK), reversed(_SLOW_WEIGHT[:WEEK]))
-        expected: float = sum(map(mul, count, self.ahead))
+        actual: float = sum(map(mul, self._known, _SLOW_WEIGHT[-len(self._known) :]))
+        expected: float = sum(map(mul, self._counts.lately, self.ahead))
         return actual / expected if expected > 0 else 0.0
 
     def fast_level(self, slow: float) -> float:
@@ -157,35 +148,65 @@ class _Profile:
         return actual / expected
 
 
-def _shrunk(total: list[float], count: list[float], present: int) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How much was seen of each hour of the week (weighted as the profile is, the same with its
+    neighbours, and weighted as the level is), and of each hour of the day.
+    """
+
+    seen: list[float]
+    near: list[float]
+    lately: list[float]
+    of_day: list[float]
+
+
+@lru_cache(maxsize=32)
+def _counted(watched: bytes) -> _Counts:
+    """The counts of a meter: nearly always those of one that was watched all the time."""
+    seen = _folded(watched, _PROFILE_WEIGHT[-len(watched) :])
+    return _Counts(
+        seen=seen,
+        near=_with_neighbours(seen),
+        lately=_folded(watched, _SLOW_WEIGHT[-len(watched) :]),
+        of_day=_per_hour_of_day(seen),
+    )
+
+
+def _folded(values: Iterable[float], weights: Sequence[float]) -> list[float]:
+    """Weighted sums per hour of the week, the oldest hour of the last week first."""
+    weighted = [0.0] * (-len(weights) % WEEK)
+    weighted += map(mul, values, weights)
+    folded = weighted[:WEEK]
+    for begin in range(WEEK, len(weighted), WEEK):
+        folded = list(map(add, folded, weighted[begin : begin + WEEK]))
+    return folded
+
+
+def _shrunk(total: list[float], counts: _Counts, present: int) -> list[float]:
     """Mean per hour of the week, drawn towards hour of the day times day of the week."""
-    of_day = _days_profile(total, count)
-    base = of_day * 7
-    factors = _weekday_factors(total, count, base, present)
-    total, count = _with_neighbours(total), _with_neighbours(count)
-    return [
-        (t + _PER_HOUR_OF_WEEK * d * f) / (c + _PER_HOUR_OF_WEEK)
-        for t, c, d, f in zip(total, count, base, factors, strict=True)
-    ]
-
-
-def _days_profile(total: list[float], count: list[float]) -> list[float]:
-    """Mean per hour of the day, drawn towards that of all hours."""
-    overall = sum(total) / sum(count)
-    totals = _with_neighbours([sum(total[hour::DAY]) for hour in range(DAY)])
-    counts = _with_neighbours([sum(count[hour::DAY]) for hour in range(DAY)])
-    return [
+    overall = sum(total) / sum(counts.seen)
+    base = [
         (t + _PER_HOUR_OF_DAY * overall) / (c + _PER_HOUR_OF_DAY)
-        for t, c in zip(totals, counts, strict=True)
+        for t, c in zip(_per_hour_of_day(total), counts.of_day, strict=True)
+    ] * 7
+    factors = _weekday_factors(total, list(map(mul, counts.seen, base)), overall, present)
+    coarse = map(mul, base, factors)
+    return [
+        (t + _PER_HOUR_OF_WEEK * c) / (n + _PER_HOUR_OF_WEEK)
+        for t, n, c in zip(_with_neighbours(total), counts.near, coarse, strict=True)
     ]
+
+
+def _per_hour_of_day(values: list[float]) -> list[float]:
+    """Sums over the days, each with its neighbours."""
+    return _with_neighbours([sum(values[hour::DAY]) for hour in range(DAY)])
 
 
 def _weekday_factors(
-    total: list[float], count: list[float], base: list[float], present: int
+    total: list[float], expected: list[float], overall: float, present: int
 ) -> list[float]:
     """Per hour of the week: how its weekday compares with what the hours of its day let expect."""
-    overall = _PER_DAY_OF_WEEK * sum(total) / sum(count)
-    expected = list(map(mul, count, base))
+    prior = _PER_DAY_OF_WEEK * overall
     to_midnight = -present % DAY
     bounds = [*range(to_midnight - DAY, WEEK + DAY, DAY)]
     factors: list[float] = []
@@ -193,7 +214,7 @@ def _weekday_factors(
         # A day that the present hour cuts in two lies at both ends of the week.
         actual = _cut(total, begin, end)
         usual = _cut(expected, begin, end)
-        factor = (actual + overall) / (usual + overall) if overall > 0 else 1.0
+        factor = (actual + prior) / (usual + prior) if prior > 0 else 1.0
         factors.extend([factor] * (min(end, WEEK) - max(begin, 0)))
     return factors
 
@@ -216,11 +237,11 @@ def _cumulated(values: Iterable[float]) -> array[float]:
     return array("f", accumulate(chain((0.0,), values)))
 
 
-def _days(known: list[float], watched: list[float]) -> array[float]:
+def _days(known: list[float], watched: bytes) -> array[float]:
     """Consumption of the last days of 24 hours, the newest first, those well watched only."""
     days: array[float] = array("f")
     for end in range(len(known), DAY - 1, -DAY):
-        seen = sum(watched[end - DAY : end])
+        seen = watched[end - DAY : end].count(1)
         if seen >= DAY / 2:
             days.append(sum(known[end - DAY : end]) * DAY / seen)
     return days

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from statistics import median
 
 from monitor.core.forecast.marks import HOUR
@@ -115,10 +117,7 @@ def _going_on(outlook: Outlook, balance: float, into: float, excess: float) -> f
 
 def _as_past_days(outlook: Outlook, balance: float, into: float) -> float:
     """The median over past days: how long *balance* lasts if it goes on as it did from there."""
-    lasting = median(
-        [_days_as_since(outlook.days, day, balance) for day in range(len(outlook.days))]
-        or [math.inf]
-    )
+    lasting = median(_days_as_before(outlook.days, balance) or [math.inf])
     if lasting == math.inf:
         return math.inf
     whole = int(lasting)
@@ -129,21 +128,22 @@ def _as_past_days(outlook: Outlook, balance: float, into: float) -> float:
     return max(DAY * whole + part, 0.01)
 
 
-def _days_as_since(days: Sequence[float], day: int, balance: float) -> float:
-    """Days until *balance* is consumed if what followed *day* (0 is the last), a week of it at
-    most, came again and again.
+def _days_as_before(days: Sequence[float], balance: float) -> list[float]:
+    """For each of *days*, the newest first: days until *balance* is consumed if what followed from
+    it on, a week of it at most, came again and again.
     """
-    following = days[max(day - 6, 0) : day + 1]
-    total = sum(following)
-    if total <= 0:
-        return math.inf
-    rounds, left = divmod(balance, total)
-    lasting = rounds * len(following)
-    for amount in reversed(following):
-        if left < amount:
-            return lasting + left / amount
-        left -= amount
-        lasting += 1
+    newest = list(accumulate(days, initial=0.0))  # consumed in the newest 0, 1, ... days
+    lasting = []
+    for day, since in enumerate(newest[1:]):
+        end = max(day - 6, 0)
+        total = since - newest[end]
+        if total <= 0:
+            lasting.append(math.inf)
+            continue
+        rounds, left = divmod(balance, total)
+        after = bisect_left(newest, since - left)
+        part = (newest[after] - (since - left)) / days[after - 1] if after else 0.0
+        lasting.append(rounds * (day + 1 - end) + day + 1 - after + part)
     return lasting
 
 

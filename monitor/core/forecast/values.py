@@ -9,11 +9,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
 _TAIL = _NORMAL.inv_cdf(0.9)
 """How many standard deviations p10 and p90 are away from p50."""
+
+
+@lru_cache(maxsize=16)
+def _reach(share: float) -> float:
+    """How far the quantile *share* is away from p50, in units of the way to p10 or p90."""
+    return abs(_NORMAL.inv_cdf(share)) / _TAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +55,7 @@ class Runway:
         far = self.p10 if share < 0.5 else self.p90  # noqa: PLR2004 - the median
         if far == math.inf:
             return math.inf
-        reach = abs(_NORMAL.inv_cdf(share)) / _TAIL
+        reach = _reach(share)
         if far <= 0:
             return max(self.p50 * (1 - reach), 0.0)
         return self.p50 * math.exp(reach * math.log(far / self.p50))

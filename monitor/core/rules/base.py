@@ -17,6 +17,8 @@ from monitor.core.ledger import LedgerState, Movement
 from monitor.core.model import KeyState, MeterReading, Severity
 from monitor.core.projection import LONGEST, Projection, outlook
 
+_LONGEST_HOURS = LONGEST / timedelta(hours=1)
+
 
 class State(StrEnum):
     """The three answers of a rule; ``unknown`` changes nothing."""
@@ -81,7 +83,7 @@ class MeterView:
         runway = self.projection.runway(float(self.reading.balance))
         if runway is None:
             return None
-        return timedelta(hours=min(runway.quantile(share), LONGEST / timedelta(hours=1)))
+        return timedelta(hours=min(runway.quantile(share), _LONGEST_HOURS))
 
     def ok(self, **more: Any) -> Verdict:
         """No breach, with facts where an alert is open that they could be told of the end of."""

@@ -36,7 +36,7 @@ class BeforeTopUp(RuleParameters):
     def judge(self, view: MeterView) -> Verdict:
         """Breach while the runway ends more than a tenth before the expected top-up."""
         due = next_top_up(view.ledger.top_ups if view.ledger else ())
-        runway = view.runway_quantile(RAISED_AT)
+        runway = view.runway_quantile(RAISED_AT) if due else None
         if due is None or runway is None or due <= view.at:
             return view.ok() if view.firing else Verdict.unknown()
         facts = view.facts(top_up_at=due, top_up_url=view.top_up_url)

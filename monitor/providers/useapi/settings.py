@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from monitor.core.fields import STRICT, Switch, parse_amount
-from monitor.providers.base import KeySettings, Name, ProviderInfo
-from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
+from monitor.providers.addressed import AddressedKey, address_field
+from monitor.providers.base import Name, ProviderInfo
+from monitor.providers.exchange import Url, site_of
 from monitor.providers.useapi.client import BASE_URL, Client
 from monitor.providers.useapi.provider import Login, UseapiProvider
 from monitor.providers.useapi.services import meter_name
@@ -96,14 +97,13 @@ class LinkedAccount(BaseModel):
         return f"{self.service}:{self.name}"
 
 
-class UseapiKey(KeySettings):
+class UseapiKey(AddressedKey):
     """A token of useapi.net with all accounts that are linked to it."""
 
+    info: ClassVar[ProviderInfo] = INFO
+
     provider: Literal["useapi"] = Field(description="useapi.net")
-    url: Url = Field(default=BASE_URL, repr=False, description="base address of the API")
-    allow_plain_http: str = Field(
-        default="", description="host of url that may be asked without TLS, repeated by name"
-    )
+    url: Url = address_field(BASE_URL)
     linked: tuple[LinkedAccount, ...] = Field(
         default=(), description="names for linked accounts, and how to log in to them again"
     )
@@ -120,8 +120,7 @@ class UseapiKey(KeySettings):
     )
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_plain_http(self.url, self.allow_plain_http)
+    def _check_linked(self) -> Self:
         for what, values in (
             ("login", [(each.service, each.login.lower()) for each in self.linked]),
             ("name", [(each.service, each.name) for each in self.linked if each.name]),
@@ -141,16 +140,6 @@ class UseapiKey(KeySettings):
         passwords = [each.password.get_secret_value() for each in self.linked if each.password]
         return (*super().secrets, *passwords, *(each.login for each in self.linked))
 
-    @property
-    def top_up_url(self) -> str:
-        """useapi.net's page for subscriptions; unknown for a copy under another address."""
-        return INFO.top_up_url if host_of(self.url) == host_of(BASE_URL) else ""
-
-    @property
-    def origin(self) -> str:
-        """useapi.net, or the site of a copy, which is down by itself."""
-        return self.provider if host_of(self.url) == host_of(BASE_URL) else site_of(self.url)
-
     def build(self) -> UseapiProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
         return UseapiProvider(
@@ -166,11 +155,9 @@ class UseapiKey(KeySettings):
 
     def client(self) -> Client:
         """The calls with this token; raises ``ValueError`` without a key."""
-        if self.key is None:
-            raise ValueError(f"key {self.name} has no credential")
         return Client(
             url=self.url,
-            token=self.key.get_secret_value(),
+            token=self.credential,
             plain_http_host=self.allow_plain_http,
             secrets=self.secrets,
         )

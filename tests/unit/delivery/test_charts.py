@@ -13,7 +13,8 @@ from support.charts import UNTIL, chart, sample
 from monitor.core.charts import AHEAD_SHARE, Chart
 from monitor.core.model import Severity
 from monitor.core.projection import Outlook
-from monitor.delivery.charts import HEIGHT, WIDTH, Item, layout
+from monitor.delivery.charts import HEIGHT, WIDTH, layout
+from monitor.drawing import Item
 
 CURVE = "#2563eb"
 BAND = "#e9d5ff"

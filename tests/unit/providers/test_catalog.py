@@ -162,7 +162,7 @@ def test_another_address_has_another_origin_and_no_page_to_top_up() -> None:
     ("provider", "fields", "problem"),
     [
         ("openrouter", {"url": "http://gate.example/"}, "allow_plain_http: gate.example"),
-        ("openrouter", {"url": "gate.example"}, "is not an address"),
+        ("openrouter", {"url": "gate.example"}, "is not an http or https address"),
         ("one-api", {}, "Field required"),
     ],
 )

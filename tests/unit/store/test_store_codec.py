@@ -14,7 +14,7 @@ from monitor.core.ledger import LedgerState
 from monitor.core.model import KeyState, MeterReading, MeterTrouble, Outage, Reason
 from monitor.core.notifications import Attempt, Notification
 from monitor.core.renewals import Outcome, Renewal
-from monitor.store import codec, schema
+from monitor.store import codec, payloads, schema
 from monitor.store.columns import clean, from_micros, to_micros
 
 RENEWAL = Renewal(key="k", meter="m", at=recorded.NOW, outcome=Outcome.BEGUN)
@@ -43,12 +43,12 @@ RENAMED = {
             MeterTrouble,
             codec.meter_row(1, "k", "balance") | codec.trouble_columns(recorded.trouble()),
         ),
-        (Outage, codec.outage_row(recorded.outage())),
+        (Outage, codec.OUTAGE.row(recorded.outage())),
         (Alert, codec.alert_row(recorded.alert())),
         (Event, codec.event_row(recorded.event())),
         (Notification, codec.notification_row(recorded.notification())),
-        (Attempt, codec.attempt_row(recorded.attempt())),
-        (LedgerState, json.loads(codec.encode_ledger(recorded.ledger().state))),
+        (Attempt, codec.ATTEMPT.row(recorded.attempt())),
+        (LedgerState, json.loads(payloads.encode_ledger(recorded.ledger().state))),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -64,15 +64,15 @@ def test_every_field_has_its_place_in_the_row(value: type, row: dict[str, object
         ("keys", codec.key_row(recorded.key())),
         ("samples", codec.sample_row(1, recorded.sample("1"))),
         ("ledgers", codec.ledger_row(recorded.ledger())),
-        ("outages", codec.outage_row(recorded.outage())),
+        ("outages", codec.OUTAGE.row(recorded.outage())),
         ("alerts", codec.alert_row(recorded.alert())),
         ("events", codec.event_row(recorded.event())),
         ("notifications", codec.notification_row(recorded.notification())),
-        ("attempts", codec.attempt_row(recorded.attempt())),
-        ("silences", {"id": 1, **codec.silence_row(recorded.silence())}),
-        ("renewals", codec.renewal_row(RENEWAL)),
-        ("acks", codec.ack_row(recorded.ack())),
-        ("suppressions", codec.suppressed_row(recorded.suppressed())),
+        ("attempts", codec.ATTEMPT.row(recorded.attempt())),
+        ("silences", codec.SILENCE.row(recorded.silence())),
+        ("renewals", codec.RENEWAL.row(RENEWAL)),
+        ("acks", codec.ACK.row(recorded.ack())),
+        ("suppressions", codec.SUPPRESSED.row(recorded.suppressed())),
     ],
 )
 def test_a_row_fills_every_column_of_its_table(table: str, row: dict[str, object]) -> None:
@@ -107,12 +107,12 @@ def test_every_fact_is_kept() -> None:
         top_up_at=recorded.NOW,
     )
     assert all(getattr(everything, field.name) for field in fields(Facts))
-    assert repr(codec.decode_facts(codec.encode_facts(everything))) == repr(everything)
+    assert repr(payloads.decode_facts(payloads.encode_facts(everything))) == repr(everything)
 
 
 def test_what_is_empty_takes_no_room() -> None:
-    assert codec.encode_facts(Facts()) == "{}"
-    assert codec.encode_facts(Facts(balance=recorded.reading("0").balance)) == '{"balance":"0"}'
+    assert payloads.encode_facts(Facts()) == "{}"
+    assert payloads.encode_facts(Facts(balance=recorded.reading("0").balance)) == '{"balance":"0"}'
 
 
 def test_a_text_is_cleaned_of_what_no_database_takes() -> None:
