@@ -203,7 +203,9 @@ def _places(
 ) -> tuple[list[Point], list[Point], list[Point]]:
     """p10, p50 and p90 as points, one for each column of the picture."""
     low, middle, high = [], [], []
-    for x, lines in groupby(run, key=lambda line: float(round(scale.x(line.at)))):
+    width = (_RIGHT - _LEFT) / _COLUMNS
+    for column, lines in groupby(run, key=lambda line: round((scale.x(line.at) - _LEFT) / width)):
+        x = _LEFT + column * width
         runways = [line.forecast.runway for line in lines if line.forecast.runway]
         low.append((x, scale.y(min(r.p10 for r in runways))))
         middle.append((x, scale.y(runways[-1].p50)))
