@@ -21,7 +21,7 @@ from monitor.cli.options import AmountType, format_option
 from monitor.cli.sources import Need, known_ledgers, load_all
 from monitor.config import Settings
 from monitor.core import wording
-from monitor.core.model import Failure, Reading
+from monitor.core.model import DEFAULT_METER, Failure, Reading
 from monitor.jsonable import to_json
 from monitor.limits import Gate, Limit
 from monitor.providers.base import KeySettings, PollError, Provider
@@ -194,21 +194,24 @@ def _progress(total: int) -> Callable[[int], None]:
 
 
 def _print_table(findings: Sequence[Finding]) -> None:
+    """One line per meter; the meters' names stand there only where a key has others than one."""
+    named = any(finding.meter not in {"", DEFAULT_METER} for finding in findings)
+    columns = ("key", "meter", "provider", "account", "balance", "state", "verdict", "because")
     table = output.Table(
-        ("key", "provider", "account", "balance", "state", "verdict", "because"),
-        right=frozenset({"balance"}),
+        tuple(name for name in columns if named or name != "meter"), right=frozenset({"balance"})
     )
     for finding in findings:
-        table.add(
-            finding.label,
+        cells = (
+            finding.key,
+            finding.meter or output.NOTHING,
             finding.provider,
             finding.account or output.NOTHING,
             finding.shown_balance,
             output.short_state(finding.state, finding.detail),
             finding.verdict.name.lower(),
             finding.because,
-            tone=_TONES[finding.verdict],
         )
+        table.add(*(cells if named else cells[:1] + cells[2:]), tone=_TONES[finding.verdict])
     output.print_blocks(table)
 
 

@@ -29,7 +29,7 @@ from monitor.core.model import (
     Severity,
 )
 from monitor.core.rules import KeyView, MeterView, Rules, Verdict
-from monitor.queries import STATE_OK
+from monitor.overviews import STATE_OK
 from monitor.world import WatchedKey
 
 Ledgers = Mapping[tuple[str, str], LedgerState]

@@ -23,13 +23,13 @@ from monitor.config import ConfigError, from_environment, secrets
 from monitor.core.advice import REASON_TEXTS
 from monitor.core.model import MeterFailure, MeterReading
 from monitor.core.renewals import RENEW_BEFORE, session_meter
+from monitor.overviews import STATE_OK
 from monitor.providers import PollError, UseapiKey
 from monitor.providers.http import HttpClient
 from monitor.providers.useapi import UseapiProvider
 from monitor.providers.useapi import kling as logins
 from monitor.providers.useapi.provider import Found
 from monitor.providers.useapi.services import Linked
-from monitor.queries import STATE_OK
 
 VARIABLE = "USEAPI_TOKEN"
 PASSWORD_VARIABLE = "KLING_PASSWORD"  # noqa: S105 - the name of a variable
@@ -268,7 +268,7 @@ def _renewed(key: UseapiKey, account: KlingAccount, file: Path | None) -> Mappin
 
 def _chosen(name: str | None) -> UseapiKey:
     """The key of useapi.net that is named, or the only one; else that of the variable."""
-    settings = load_all(Need.POLL).settings
+    settings = load_all(Need.POLL, variable=VARIABLE).settings
     keys = [key for key in settings.keys if isinstance(key, UseapiKey)]
     names = [key.name for key in keys]
     if name is not None and name not in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from monitor.core.advice import reason_text
 from monitor.core.events import Ack, Silence
 from monitor.core.model import Reason
 from monitor.jsonable import to_json
-from monitor.queries import STATE_OK, STATE_UNKNOWN
+from monitor.overviews import STATE_OK, STATE_UNKNOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,14 @@ class Table:
     right: frozenset[str] = frozenset()
     rows: list[tuple[str, ...]] = field(default_factory=list)
     tones: list[str] = field(default_factory=list)
+
+    def without_empty_columns(self) -> Table:
+        """The table without columns in which no row has a value."""
+        full = [n for n, column in enumerate(zip(*self.rows, strict=True)) if {*column} - {NOTHING}]
+        kept = Table(tuple(self.headings[n] for n in full), self.right)
+        for row, tone in zip(self.rows, self.tones, strict=True):
+            kept.add(*(row[n] for n in full), tone=tone)
+        return kept
 
     def add(self, *cells: str, tone: str = "") -> None:
         """Append one row; what could move the cursor of a terminal is taken out."""
@@ -113,26 +122,33 @@ def _rich(table: Table, room: int) -> RichTable:
     from rich.table import Table as RichTable  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
+    if sum(_natural_widths(table)) + GAP * len(table.headings) > room:
+        table = table.without_empty_columns()
+    found = widths(table, room)
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading, width in zip(table.headings, widths(table, room), strict=True):
+    for heading, width in zip(table.headings, found, strict=True):
         side: Literal["left", "right"] = "right" if heading in table.right else "left"
         shown.add_column(heading, justify=side, overflow="fold", width=width)
     for row, tone in zip(table.rows, table.tones, strict=True):
-        shown.add_row(*(Text(cell) for cell in row), style=_TONES[tone])
+        cells = (folded(cell, width) for cell, width in zip(row, found, strict=True))
+        shown.add_row(*(Text(cell) for cell in cells), style=_TONES[tone])
     return shown
 
 
 def widths(table: Table, room: int) -> list[int]:
     """The width of each column so that the table fits into *room* characters, where it can.
 
-    The widest columns give way first, and words break only when nothing else is left to give.
+    The widest columns give way first; words break, behind punctuation before anywhere else, only
+    when nothing else is left to give.
     """
     columns = list(zip(table.headings, *table.rows, strict=True))
-    found = [max(map(len, column)) for column in columns]
-    room -= GAP * len(columns)
-    for longest in range(max(found), 0, -1):
-        least = [min(longest, _longest_word(column)) for column in columns]
-        while sum(found) > room:
+    found = _natural_widths(table)
+    words, parts = (
+        [_longest(split, column) for column in columns] for split in (str.split, _parts)
+    )
+    cut = ([min(longest, part) for part in parts] for longest in range(max(parts), 0, -1))
+    for least in (words, parts, *cut):
+        while sum(found) > room - GAP * len(columns):
             spare = [n for n, width in enumerate(found) if width > least[n]]
             if not spare:
                 break
@@ -140,8 +156,33 @@ def widths(table: Table, room: int) -> list[int]:
     return found
 
 
-def _longest_word(cells: Sequence[str]) -> int:
-    return max(len(word) for cell in cells for word in cell.split() or [""])
+def _natural_widths(table: Table) -> list[int]:
+    return [max(map(len, column)) for column in zip(table.headings, *table.rows, strict=True)]
+
+
+def _longest(split: Callable[[str], list[str]], cells: Sequence[str]) -> int:
+    return max(len(part) for cell in cells for part in split(cell) or [""])
+
+
+def _parts(text: str) -> list[str]:
+    """The pieces that *text* may be broken into: behind blanks and punctuation, but no numbers."""
+    return [part for part in _BREAKS.split(text) if part]
+
+
+_BREAKS = re.compile(r"\s+|(?<=[:/@_])|(?<=[.-])(?!\d)")
+
+
+def folded(text: str, width: int) -> str:
+    """*text* in lines of *width*; a word that does not fit breaks behind its punctuation."""
+    lines = [""]
+    for word in text.split():
+        glue = " "
+        for part in [word] if len(word) <= width else _parts(word):
+            if lines[-1] and len(lines[-1]) + len(glue) + len(part) > width:
+                lines.append("")
+            lines[-1] += (glue if lines[-1] else "") + part
+            glue = ""
+    return "\n".join(lines)
 
 
 def print_json(value: Any) -> None:

@@ -18,7 +18,7 @@ from monitor.cli.sources import reading_store, settings_to_read
 from monitor.core import wording
 from monitor.core.model import DEFAULT_METER, Kind, Severity
 from monitor.core.projection import runs_out
-from monitor.queries import STATE_OK, KeyOverview, MeterOverview, Overview
+from monitor.overviews import STATE_OK, KeyOverview, MeterOverview, Overview
 from monitor.store.base import Store
 from monitor.world import WatchedKey, watched_key
 

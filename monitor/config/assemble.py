@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from monitor.config.credentials import Credentials
 from monitor.config.models import Defaults, Heartbeat, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
-from monitor.config.schema import fields_at
+from monitor.config.schema import description_at, fields_at
 from monitor.config.secrets import FromEnvironment
 from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
@@ -46,13 +47,15 @@ Value = TypeVar("Value")
 class Surroundings:
     """What a document is read against: never looked up anywhere else.
 
-    Relative paths start from ``directory``; ``store`` is the URL when the document gives none.
+    Relative paths start from ``directory``; ``store`` is the URL when the document gives none;
+    ``now`` is the present.
     """
 
     environ: Mapping[str, str]
     directory: FilePath
     store: str
     check_url: checks.CheckUrl
+    now: datetime
 
 
 @dataclass(slots=True)
@@ -258,6 +261,7 @@ class Assembly:
         checks.unique_names("keys", key_names, self._findings)
         checks.unique_names("channels", channel_names, self._findings)
         checks.accounts(keys, self._findings)
+        checks.by_hand(keys, self._surroundings.now, self._findings)
         own_times = {at for at, entry in self._mappings("keys") if _TIMES & entry.keys()}
         checks.polls(keys, own_times, self._findings)
         names = tuple(key_names.values())
@@ -278,7 +282,14 @@ class Assembly:
         document = value
         for step in reversed(path):
             document = {step: document}
-        wording.report(errors, value, path, lambda at: fields_at(at, document), self._findings)
+        wording.report(
+            errors,
+            value,
+            path,
+            self._findings,
+            fields=lambda at: fields_at(at, document),
+            description=lambda at: description_at(at, document),
+        )
         return None
 
     def _entries(self, section: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
@@ -71,6 +72,24 @@ def accounts(keys: Mapping[int, KeySettings], findings: Findings) -> None:
 
 def _differ(name: str, one: Rules, other: Rules) -> bool:
     return one is not other and getattr(one, name) != getattr(other, name)
+
+
+_EARLIEST_DAY = timedelta(hours=14)
+"""A day is written as that of UTC, and begins so much earlier in the easternmost time zone."""
+
+
+def by_hand(keys: Mapping[int, KeySettings], now: datetime, findings: Findings) -> None:
+    """Nobody has seen a balance of the future: a slip, which would make it look fresh for long."""
+    for position, key in keys.items():
+        if key.manual is None:
+            continue
+        at = key.manual[1]
+        is_day = at.time() == time.min
+        if at > now + (_EARLIEST_DAY if is_day else timedelta(0)):
+            findings.error(
+                ("keys", position, "balance", "at"),
+                "is in the future: give the day, or the time, when you looked",
+            )
 
 
 def polls(keys: Mapping[int, KeySettings], own: Collection[int], findings: Findings) -> None:

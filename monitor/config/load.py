@@ -6,8 +6,10 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from monitor.clock import Clock
 from monitor.config import secrets
 from monitor.config.assemble import Assembly, Surroundings
 from monitor.config.checks import CheckUrl
@@ -20,7 +22,14 @@ from monitor.config.document import (
 )
 from monitor.config.environment import FoundKey, entry_of, keys_in
 from monitor.config.models import Settings
-from monitor.config.problems import ConfigError, Finding, Findings, Mark, Problem
+from monitor.config.problems import (
+    ConfigError,
+    Finding,
+    Findings,
+    Mark,
+    NothingConfiguredError,
+    Problem,
+)
 from monitor.config.problems import Path as ValuePath
 from monitor.config.wording import shown
 from monitor.providers import environment_names
@@ -81,12 +90,14 @@ def load(
     *,
     check_channel_url: CheckUrl | None = None,
     secrets_needed: bool = True,
+    now: datetime | None = None,
 ) -> Loaded:
     """The settings in the file at *path*; raises :class:`ConfigError` with all problems.
 
     *check_channel_url* judges the URLs of channels; None takes that of the senders.  Without
     *secrets_needed* a credential that cannot be had here (it is the service's) is no problem: for
-    who neither polls nor sends.  Nothing here touches the network.
+    who neither polls nor sends.  *now* is the present, None by the host's clock.  Nothing here
+    touches the network.
     """
     text = _read(path)
     findings = Findings(secrets_needed=secrets_needed)
@@ -96,7 +107,11 @@ def load(
         findings.error((), error.message, mark=error.mark)
         raise ConfigError(_placed(findings, str(path), text, {})) from None
     surroundings = Surroundings(
-        environ, path.parent, default_store(environ), check_channel_url or _check_by_senders
+        environ,
+        path.parent,
+        default_store(environ),
+        check_channel_url or _check_by_senders,
+        now or Clock().now(),
     )
     assembly = Assembly(document, surroundings, findings)
     settings = assembly.settings()
@@ -111,13 +126,16 @@ def load(
 def from_environment(environ: Mapping[str, str]) -> Loaded:
     """Settings without a file: a key for each usual variable that is set, named as its provider.
 
-    Raises :class:`ConfigError` if there is none, or if one holds no key.
+    Raises :class:`NothingConfiguredError` if there is none, :class:`ConfigError` if one holds no
+    key.
     """
     found = list(keys_in(environ))
     _check_variables(found, environ)
     keys = [entry_of(key, lambda name: secrets.FromEnvironment(environ[name])) for key in found]
     findings = Findings()
-    surroundings = Surroundings(environ, Path(), default_store(environ), _check_by_senders)
+    surroundings = Surroundings(
+        environ, Path(), default_store(environ), _check_by_senders, Clock().now()
+    )
     assembly = Assembly({"keys": keys}, surroundings, findings)
     settings = assembly.settings()
     problems = _placed(findings, ENVIRONMENT, "", assembly.labels())
@@ -144,7 +162,7 @@ def _check_variables(found: Sequence[FoundKey], environ: Mapping[str, str]) -> N
             "there is no configuration file, and no key in the usual variables"
             f" ({names}, ...: credit-monitor providers tells those of each provider)"
         )
-        problems = [Problem(file=ENVIRONMENT, message=text)]
+        raise NothingConfiguredError([Problem(file=ENVIRONMENT, message=text)])
     if problems:
         raise ConfigError(problems)
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from monitor import jsonable, queries, records
 from monitor.core.events import Silence
 from monitor.core.notifications import NotificationState
-from monitor.queries import KeyOverview
+from monitor.overviews import KeyOverview
 from monitor.records import AlertRecord, NotificationRecord
 from monitor.silencing import Silencing
 from monitor.web import parameters, present

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from monitor.queries import KeyHistory, KeyOverview
+from monitor.overviews import KeyOverview
+from monitor.queries import KeyHistory
 from monitor.web import api
 
 _ANSWERS = (api.KeyList, KeyOverview, KeyHistory, api.AlertList, api.NotificationList)

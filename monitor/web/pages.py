@@ -16,7 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from monitor import queries, records
 from monitor.core.model import Kind
 from monitor.core.notifications import NotificationState
-from monitor.queries import KeyOverview, MeterHistory, Overview
+from monitor.overviews import KeyOverview, Overview, concerns
+from monitor.queries import MeterHistory
 from monitor.records import AlertRecord
 from monitor.silencing import Silencing
 from monitor.store.base import StoreError
@@ -118,7 +119,7 @@ class Pages:
             "watched": watched,
             "charts": _charts(watched, key, history),
             "outages": history.outages[::-1] if history else (),
-            "alerts": [a for a in found if queries.concerns(a.alert.subject, watched)],
+            "alerts": [a for a in found if concerns(a.alert.subject, watched)],
             "searched": ALERTS_SEARCHED,
             "since": since,
             "chosen": chosen,

@@ -13,7 +13,7 @@ from datetime import datetime
 from monitor.core.model import Severity
 from monitor.core.notifications import NotificationState
 from monitor.core.projection import Projection
-from monitor.queries import Overview, Present, assemble, is_current, silenced, subjects
+from monitor.overviews import Overview, Present, assemble, is_current, silenced, subjects
 from monitor.store.base import StoredKey, StoredLedger
 from monitor.world import LiveKey, World
 

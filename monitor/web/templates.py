@@ -19,7 +19,7 @@ from monitor.core.notifications import Notification, NotificationState
 from monitor.core.projection import runs_out
 from monitor.core.stories import tell
 from monitor.jsonable import iso
-from monitor.queries import STATE_OK, STATE_UNKNOWN
+from monitor.overviews import STATE_OK, STATE_UNKNOWN
 
 
 class Templates:

@@ -11,12 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from support.patience import HANGS
 from support.process import Hook, Process, run_program
 
 from monitor.providers.simulator import Account, Mode, SimulatedServer
 
 NAMES = ("flaky", "low", "brief", "empty")
-ENOUGH = timedelta(seconds=25)
+ENOUGH = timedelta(seconds=40)
 """Time for all that happens before the quiet hours end; they end at a whole minute."""
 
 
@@ -64,20 +65,14 @@ async def withheld(config: Path, home: Path) -> dict[str, list[str]]:
     return found
 
 
-async def number_of(hook: Hook, count: int, seconds: float = 20) -> None:
-    """Wait until so many messages have come."""
-    async with asyncio.timeout(seconds), hook.arrived:
-        await hook.arrived.wait_for(lambda: len(hook.got) >= count)
-
-
 async def flap(process: Process, account: Account, loud: Hook) -> None:
     """Refuse and accept a key until it is told as flapping, and twice more."""
     for told in (1, 3, 5):
         account.mode = Mode.REVOKED
-        await number_of(loud, told)
+        await loud.until_count(told)
         account.mode = Mode.OK
         if told < 5:
-            await number_of(loud, told + 1)
+            await loud.until_count(told + 1)
     for number in (6, 8):
         await lines(process, ": flaky alert=", number)
         account.mode = Mode.REVOKED
@@ -88,7 +83,7 @@ async def flap(process: Process, account: Account, loud: Hook) -> None:
 
 async def lines(process: Process, text: str, count: int) -> None:
     """Wait until the log has so many lines with *text*."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while sum(text in line for line in process.lines) < count:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
 
@@ -118,7 +113,7 @@ async def test_flapping_and_quiet_hours_leave_few_messages_and_all_is_on_record(
         assert datetime.now(UTC) < end, "the quiet hours ended too soon for this test"
         assert len(night.got) == 1, "what is critical was told at once, and nothing else"
 
-        await number_of(night, 2, seconds=100)
+        await night.until_count(2, seconds=60 + ENOUGH.total_seconds() + HANGS)
         assert abs(time.time() - end.timestamp()) < 10
         held = night.messages[1]
         assert held.startswith("WARNING: low has 900 credits left")

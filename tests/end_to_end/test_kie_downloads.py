@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.file_host import KEY, FileHost, file_host, pattern
+from support.patience import HANGS
 from support.process import PROGRAM, Process, environment, run_program
 
 SIZE = 1_500_000
@@ -49,15 +50,15 @@ def is_whole(tmp_path: Path, count: int = 4) -> bool:
     return found == {f"{n}.mp4": pattern(SIZE, n) for n in range(count)}
 
 
-async def until_some_has_come(tmp_path: Path, size: int) -> None:
-    """Until the parts in the directory have *size* bytes together."""
+async def until_some_has_come(tmp_path: Path, files: int = 1) -> None:
+    """Until something of so many *files* is on the disk."""
     state = tmp_path / "out" / ".credit-monitor"
 
-    def has_come() -> int:
-        return sum(part.stat().st_size for part in state.glob("*.part"))
+    def begun() -> int:
+        return sum(part.stat().st_size > 0 for part in state.glob("*.part"))
 
-    async with asyncio.timeout(30):
-        while has_come() < size:  # noqa: ASYNC110 - another process writes it
+    async with asyncio.timeout(HANGS):
+        while begun() < files:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
 
 
@@ -69,7 +70,7 @@ async def test_runs_killed_at_random_moments_end_in_whole_files(
     for _ in range(4):
         process = Process(*arguments(tmp_path, *urls), home=tmp_path)
         await process.start()
-        await until_some_has_come(tmp_path, 16384)
+        await until_some_has_come(tmp_path)
         await asyncio.sleep(chance.uniform(0, 0.5))
         await process.kill()
         for path in (tmp_path / "out").glob("*.mp4"):
@@ -98,7 +99,7 @@ async def test_ctrl_c_keeps_what_has_come_and_says_so(
     host.pause = 0.05
     process = Process(*arguments(tmp_path, *urls), home=tmp_path)
     await process.start()
-    await until_some_has_come(tmp_path, 200_000)
+    await until_some_has_come(tmp_path, files=4)
 
     process.send(number)
 
@@ -115,10 +116,10 @@ async def test_ctrl_c_keeps_what_has_come_and_says_so(
 
 async def test_two_runs_never_save_to_one_directory(host: FileHost, tmp_path: Path) -> None:
     urls = add_files(host, 1)
-    host.pause = 0.05
+    host.pause = 1.0  # the first run is under way until the second has ended
     process = Process(*arguments(tmp_path, *urls), home=tmp_path)
     await process.start()
-    await until_some_has_come(tmp_path, 16384)
+    await until_some_has_come(tmp_path)
 
     code, text = await run_program(*arguments(tmp_path, *urls), home=tmp_path)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+from support.patience import HANGS
 from support.process import Hook, Process, run_program
 from support.site import Site
 
@@ -45,7 +46,7 @@ async def shown(process: Process, balance: str) -> None:
     """Wait until the metrics show *balance* for the key ``studio``."""
     labels = 'key="studio",provider="simulated",account="",meter="balance",unit="credits"'
     line = f"credit_balance{{{labels}}} {balance}"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while line not in await page(process, "metrics"):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.1)
 
@@ -192,9 +193,9 @@ async def test_without_a_file_the_keys_of_the_environment_are_watched(tmp_path: 
 async def test_the_demo_shows_alerts_within_seconds(tmp_path: Path) -> None:
     process = Process("demo", "--for", "14s", "--speed", "120", "--port", "0", home=tmp_path)
     await process.start()
-    await process.until("CRITICAL: studio has", seconds=30)
+    await process.until("CRITICAL: studio has")
     assert "credit_balance{" in await demo_metrics(process)
-    assert await process.wait(40) == 0
+    assert await process.wait() == 0
     assert "Traceback" not in process.output
     assert "KIE_API_KEY=... credit-monitor run" in process.output, "how to go on is told"
     told = [line for line in process.output.splitlines() if "credit-monitor-demo-" not in line]
@@ -283,7 +284,7 @@ async def test_the_access_log_names_each_request_and_survives_rotation(site: Sit
 
 
 async def _written(file: Path, word: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while not file.exists() or word not in file.read_text():  # noqa: ASYNC110, ASYNC240 - another process writes
             await asyncio.sleep(0.1)
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from support.patience import HANGS
 from support.process import Hook, Process, run_program
 
 from monitor.providers.simulator import Account, SimulatedServer
@@ -61,7 +62,7 @@ async def test_the_loss_of_the_network_is_one_message_and_its_end_another(tmp_pa
         process = Process("run", "--config", str(config), home=tmp_path)
         await process.start()
         await process.until("watching 2 keys")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while (await read(process, "metrics")).count("credit_balance{") < 2:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
         await first.stop()

@@ -24,6 +24,7 @@ from fixtures.fake_chats import (
 )
 from fixtures.intercepting_proxy import InterceptingProxy, Reply, Request
 from support.mail import Mailbox, smtp_server
+from support.patience import HANGS
 from support.process import Process, run_program
 
 SECRETS = {
@@ -187,12 +188,12 @@ async def operate(run: Run) -> None:
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own page on loopback
+    with urllib.request.urlopen(url, timeout=HANGS) as answer:  # noqa: S310 - our own page on loopback
         text: str = answer.read().decode()
         return text
 
 
-async def until(condition: object, seconds: float = 30) -> None:
+async def until(condition: object, seconds: float = HANGS) -> None:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(condition):

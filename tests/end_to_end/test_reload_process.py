@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.manager import ListeningManager
+from support.patience import HANGS
 from support.process import Hook, run_program
 from support.site import Site
 
@@ -86,7 +87,7 @@ async def test_a_bad_file_changes_nothing_and_is_seen_until_a_good_one_comes(sit
         assert "did you mean keys?" in shown
         assert "sk-" not in shown
     process.send(signal.SIGHUP)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while "refused" in text:
             _, text = await run_program("status", "--config", str(site.config), home=site.home)
     assert await process.stop() == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import HANGS
 from support.process import run_program
 from support.receiver import Receiver
 
@@ -66,7 +67,7 @@ class Site:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while not happened():  # noqa: ASYNC110 - it is another part that makes it true
             await asyncio.sleep(0.02)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.charts import chart
+from support.patience import HANGS
 
 from monitor.clock import Clock
 from monitor.core.events import Change, Event, Facts, Suppression, Why
@@ -157,7 +158,7 @@ class Office:
         return notification
 
     async def until(self, number: int, state: NotificationState) -> Notification:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while number not in self.rows or self.rows[number].state is not state:
                 self.changed.clear()
                 await self.changed.wait()
@@ -228,7 +229,7 @@ async def test_news_never_overtake_what_waits_since_longer(office: Office) -> No
     ops = office.channels["ops"]
     ops.answers = [BUSY] * 5
     office.post(1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while len(office.attempts) < 4:
             office.changed.clear()
             await office.changed.wait()
@@ -318,7 +319,7 @@ async def test_stop_lets_a_send_end_and_leaves_the_rest_for_the_next_start() -> 
     ops.answers = [0.1]
     office.post(1)
     office.post(2, wait=100_000)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS):
         await ops.changed.wait()
     await office.outbox.stop(5)
     assert office.rows[1].state is NotificationState.DELIVERED
@@ -543,7 +544,7 @@ async def test_a_channel_gets_so_many_messages_an_hour_and_the_rest_in_one() -> 
         await office.until(number, NotificationState.DELIVERED)
     for number in (3, 4, 5):
         office.post(number, "mail")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS):
         while len(office.suppressed) < 3:
             office.changed.clear()
             await office.changed.wait()
@@ -701,7 +702,7 @@ async def test_a_worker_that_fails_by_itself_has_infinite_lag_until_it_works(
 ) -> None:
     office.broken = True
     office.post(1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while office.outbox.lag()["ops"] != math.inf:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     assert office.outbox.lag()["mail"] == 0

@@ -16,6 +16,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+from support.patience import HANGS
 
 from monitor import breaker
 from monitor.clock import Clock
@@ -83,7 +84,7 @@ class Server:
                 self.in_flight -= 1
 
     async def until_in_flight(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while self.in_flight < count:
                 self.arrived.clear()
                 await self.arrived.wait()
@@ -134,7 +135,7 @@ class Watcher:
         return [seen for seen in self.observations if seen.key == key]
 
     async def until(self, happened: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while not happened():
                 self.changed.clear()
                 await self.changed.wait()

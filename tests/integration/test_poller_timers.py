@@ -12,6 +12,7 @@ from typing import Self
 
 import apscheduler.schedulers.base
 import pytest
+from support.patience import HANGS
 
 import monitor.timers
 from monitor.clock import Clock
@@ -78,7 +79,7 @@ class Ticks:
         self._grown.set()
 
     async def reach(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while len(self.done) < count:
                 self._grown.clear()
                 await self._grown.wait()

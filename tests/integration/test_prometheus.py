@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.patience import HANGS
 from support.scene import Scene, fill
 
 from monitor.store import open_store
@@ -80,7 +81,7 @@ async def asking_for_text(target: int) -> AsyncIterator[int]:
 
 async def ask(client: httpx.AsyncClient, query: str, label: str = "key") -> dict[str, float]:
     """The result of *query* by the value of *label*, as soon as there is one."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS):
         while True:
             try:
                 answer = await client.get("/api/v1/query", params={"query": query})
@@ -128,7 +129,7 @@ async def test_prometheus_sees_what_the_monitor_knows_in_both_formats(
     assert metadata["credit_balance"][0]["type"] == "gauge"
     assert metadata["credit_expiry_timestamp_seconds"][0]["type"] == "gauge"
     del scene.world.keys["small"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS):
         while "small" in await ask(client, "credit_balance"):  # noqa: ASYNC110 - it has to be asked
             await asyncio.sleep(0.1)
 

@@ -13,6 +13,7 @@ from support.scene import MINUTE, NOW, Scene, fill
 from monitor import jsonable, queries, records
 from monitor.core.model import Reason, Severity, Subject
 from monitor.core.notifications import NotificationState
+from monitor.overviews import KeyOverview, Overview
 from monitor.store import open_store
 from monitor.store.base import Store
 from monitor.world import WatchedKey
@@ -30,7 +31,7 @@ def scene(store: Store) -> Scene:
     return Scene(store)
 
 
-def of(overview: queries.Overview, name: str) -> queries.KeyOverview:
+def of(overview: Overview, name: str) -> KeyOverview:
     return next(key for key in overview.keys if key.name == name)
 
 

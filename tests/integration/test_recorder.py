@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import recorded
+from support.patience import HANGS
 
 from monitor.clock import Clock
 from monitor.core.model import KeyState, Sample
@@ -126,7 +127,7 @@ async def test_a_failing_store_is_tried_again_without_anything_new(world: World)
     world.recorder.add(sample(1))
     await world.recorder.settled()
     world.gate.shut = False
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while world.recorder.waiting:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
     assert world.stored() == [1]
@@ -217,7 +218,7 @@ async def test_it_is_behind_from_the_first_change_that_is_not_written(world: Wor
 async def test_a_store_that_hangs_is_behind_too_although_it_tells_no_error(world: World) -> None:
     world.gate.hung.clear()
     world.recorder.add(sample(1))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while world.recorder.behind() < 0.3:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
     assert world.recorder.error == ""

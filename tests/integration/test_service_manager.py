@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.manager import ListeningManager
+from support.patience import HANGS
 
 from monitor.clock import Clock
 from monitor.config import load
@@ -206,7 +207,7 @@ async def test_a_stall_is_logged_once_and_so_is_its_end(
     herald.beat()
     herald.beat()
     await daemon._sweep()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while stalls(daemon.progress()):  # noqa: ASYNC110 - the other parts make it true
             await asyncio.sleep(0.02)
     herald.beat()

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from support.patience import HANGS
+
 CONFIG = """
 route:
   receiver: phone
@@ -52,7 +54,7 @@ class Alertmanager:
             "--cluster.listen-address=",
             "--log.level=error",
         )
-        async with asyncio.timeout(30), httpx.AsyncClient() as client:
+        async with asyncio.timeout(HANGS), httpx.AsyncClient() as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await client.get(f"{self.url}/-/ready")).is_success:
@@ -80,13 +82,13 @@ class Alertmanager:
 
     async def until_firing(self, *wanted: tuple[str, str]) -> None:
         """Wait until exactly these fire there."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             while await self.firing() != sorted(wanted):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
 
     async def until_notified(self, *wanted: tuple[str, str, str]) -> None:
         """Wait until its receiver heard of each of these: status, key, severity."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             while not set(wanted) <= set(self.notified):
                 self._news.clear()
                 await self._news.wait()

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from support.patience import HANGS
+
 PROGRAM = (sys.executable, "-m", "monitor")
 
 _alive: set[int] = set()
@@ -70,7 +72,7 @@ class Process:
     def pid(self) -> int:
         return self._child.pid
 
-    async def until(self, text: str, seconds: float = 20) -> str:
+    async def until(self, text: str, seconds: float = HANGS) -> str:
         """Wait for a line that contains *text*, and return it."""
         try:
             async with asyncio.timeout(seconds), self._news:
@@ -82,14 +84,14 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._child.send_signal(number)
 
-    async def wait(self, seconds: float = 20) -> int:
+    async def wait(self, seconds: float = HANGS) -> int:
         async with asyncio.timeout(seconds):
             code = await self._child.wait()
             _alive.discard(self._child.pid)
             await self._reader
         return code
 
-    async def stop(self, seconds: float = 15) -> int:
+    async def stop(self, seconds: float = HANGS) -> int:
         """SIGTERM, and the exit code."""
         if self._child.returncode is None:
             self.send(signal.SIGTERM)
@@ -165,7 +167,7 @@ class Hook:
         finally:
             writer.close()
 
-    async def until(self, text: str, seconds: float = 30) -> str:
+    async def until(self, text: str, seconds: float = HANGS) -> str:
         """Wait for a message that contains *text*, and return it."""
         try:
             async with asyncio.timeout(seconds), self.arrived:
@@ -173,3 +175,11 @@ class Hook:
         except TimeoutError:
             raise AssertionError(f"no {text!r} in {self.messages}") from None
         return next(m for m in self.messages if text in m)
+
+    async def until_count(self, count: int, seconds: float = HANGS) -> None:
+        """Wait until so many messages have come."""
+        try:
+            async with asyncio.timeout(seconds), self.arrived:
+                await self.arrived.wait_for(lambda: len(self.got) >= count)
+        except TimeoutError:
+            raise AssertionError(f"not {count} messages: {self.messages}") from None

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from support.patience import HANGS
+
 
 @dataclass(frozen=True)
 class Got:
@@ -49,7 +51,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}"
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while len(self.got) < count:
                 self._news.clear()
                 await self._news.wait()

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.patience import HANGS
 
 from monitor.limits import BURST_SECONDS, Gate, Limit, RateLimit
 
@@ -28,7 +29,7 @@ class Launched(list[T]):
         self._grown.set()
 
     async def reach(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while len(self) < count:
                 self._grown.clear()
                 await self._grown.wait()
@@ -165,6 +166,20 @@ async def test_who_is_turned_down_when_its_turn_has_come_takes_no_place() -> Non
         gate.release()
     assert launched == list(range(0, 5_000, 2))
     assert gate.waiting == 0
+
+
+async def test_who_is_withdrawn_while_waiting_never_starts_and_the_others_keep_their_order() -> (
+    None
+):
+    launched = Launched[int]()
+    gate = Gate[int](rate=1e6, concurrency=1, launch=launched.launch)
+    for item in range(6):
+        gate.submit(item)
+    gate.withdraw({1, 4})
+    assert gate.waiting == 3
+    for _ in range(4):
+        gate.release()
+    assert launched == [0, 2, 3, 5]
 
 
 async def test_a_closed_gate_launches_nothing_more() -> None:

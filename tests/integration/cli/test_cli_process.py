@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 
 import pytest
 from support import recorded
+from support.patience import HANGS
 from support.process import PROGRAM, environment
 
 from monitor.providers.simulator import SimulatedServer
@@ -81,7 +82,7 @@ def test_a_reader_that_goes_away_ends_the_output_quietly(cli: Any, store: Store)
     assert child.stderr is not None
     assert child.stderr.read() == ""
     child.stderr.close()
-    child.wait(30)
+    child.wait(HANGS)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full (Linux)")
@@ -124,7 +125,7 @@ def on_terminal(
                 child.send_signal(signal.SIGINT)
                 interrupt_at = b""
     os.close(ours)
-    return child.wait(30), shown
+    return child.wait(HANGS), shown
 
 
 def test_status_can_be_watched_on_a_terminal(cli: Any, store: Store) -> None:
@@ -191,7 +192,7 @@ def test_the_daemon_runs_until_a_signal_and_shows_no_secret(
         if "polled full" in line:
             break
     child.send_signal(signal.SIGTERM)
-    out, rest = child.communicate(timeout=30)
+    out, rest = child.communicate(timeout=HANGS)
     assert child.returncode == 0
     text = "".join(lines) + rest + out
     assert "sk-full-0001" not in text
@@ -233,7 +234,7 @@ def test_a_second_daemon_on_the_same_store_is_refused(
     assert second.returncode == 74
     assert "store" in second.stderr
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=30)
+    first.communicate(timeout=HANGS)
     assert first.returncode == 0
 
 
@@ -253,5 +254,5 @@ def test_another_program_gets_its_answer_to_each_line_before_it_writes_the_next(
         assert told[0]["rule"] == "exhausted"
         assert told[1]["balance"] == 0
         write.close()
-        assert process.wait(30) == 0
+        assert process.wait(HANGS) == 0
         assert read.read() == ""

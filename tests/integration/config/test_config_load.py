@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -395,6 +395,31 @@ def test_ten_thousand_keys_load_in_seconds_with_and_without_mistakes(tmp_path: P
         ":10001:48: keys.k-9999.tgas: unknown field; did you mean tags?"
     )
     assert time.process_time() - started < 30  # about 3 s: this is against quadratic work
+
+
+@pytest.mark.parametrize(
+    ("at", "usable"),
+    [
+        pytest.param("2026-11-22", True, id="a day that has begun further east"),
+        pytest.param("2026-11-23", False, id="a day that has begun nowhere"),
+        pytest.param("2026-11-21T11:59Z", True, id="a time that has just passed"),
+        pytest.param("2026-11-21T12:01Z", False, id="a time that is still to come"),
+        pytest.param("2026-11-21T13:30+02:00", True, id="a time that has passed where it is said"),
+    ],
+)
+def test_a_balance_entered_by_hand_is_not_of_the_future(
+    tmp_path: Path, at: str, *, usable: bool
+) -> None:
+    file = write(
+        tmp_path,
+        f"keys: [{{name: lab, provider: kinovi, key: ${{K}}, balance: {{manual: 1, at: {at}}}}}]",
+    )
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    if usable:
+        assert load(file, HOME | {"K": SECRET}, now=now).settings.keys[0].manual
+        return
+    with pytest.raises(ConfigError, match=r"keys\.lab\.balance\.at: is in the future"):
+        load(file, HOME | {"K": SECRET}, now=now)
 
 
 # where it comes from

@@ -68,7 +68,7 @@ TEMPLATE: dict[str, Any] = {
             "name": "lab",
             "provider": "kinovi",
             "key": "sk",
-            "balance": {"manual": 1, "at": "2026-11-01"},
+            "balance": {"manual": 1, "at": "2025-11-01"},
         },
         {
             "name": "tools",

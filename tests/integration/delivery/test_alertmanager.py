@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from support import recorded
 from support.alertmanager import Alertmanager, running_alertmanager
+from support.patience import HANGS
 
 from monitor.clock import Clock
 from monitor.core.events import Alert, Facts
@@ -90,7 +91,7 @@ class Monitor:
 
     async def until(self, outcome: str) -> None:
         self.outcomes.clear()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             while outcome not in self.outcomes:
                 self.seen.clear()
                 await self.seen.wait()

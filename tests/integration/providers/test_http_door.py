@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from support.patience import HANGS
 
 from monitor.core.model import Reason
 from monitor.providers.base import PollError
@@ -146,7 +147,7 @@ async def test_a_cancelled_poll_ends_at_once_and_frees_its_connection(
 
     with pytest.raises(asyncio.CancelledError):
         await poll
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS):
         await gone.wait()
 
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import httpx
 import pytest
+from support.patience import HANGS
 from support.scene import Scene
 
 from monitor.web import WebServer, WebServerError
@@ -134,7 +135,7 @@ async def test_who_sends_no_headers_is_let_go(
 ) -> None:
     monkeypatch.setattr(web_server, "HEADER_TIMEOUT", 0.05)
     for sent in (b"", b"GET / HTTP/1.1\r\nHost: loc"):
-        async with connected(server) as (reader, writer), asyncio.timeout(5):
+        async with connected(server) as (reader, writer), asyncio.timeout(HANGS):
             writer.write(sent)
             with suppress(ConnectionResetError):
                 assert await reader.read() == b""
@@ -161,7 +162,7 @@ async def test_a_whole_request_has_no_deadline_for_its_headers(
     ],
 )
 async def test_what_is_no_request_is_refused(server: WebServer, request_text: bytes) -> None:
-    async with connected(server) as (reader, writer), asyncio.timeout(5):
+    async with connected(server) as (reader, writer), asyncio.timeout(HANGS):
         writer.write(request_text)
         assert (await reader.readline()).startswith(b"HTTP/1.1 4")
     async with httpx.AsyncClient(base_url=server.url) as client:
@@ -174,6 +175,6 @@ async def test_too_many_clients_are_turned_away_and_later_served(server: WebServ
             for _ in range(web_server.MAX_CONNECTIONS):
                 await crowd.enter_async_context(connected(server))
             assert (await client.get("/healthz")).status_code == 503
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS):
             while (await client.get("/healthz")).status_code != 200:
                 pass

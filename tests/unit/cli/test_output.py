@@ -40,6 +40,40 @@ def test_in_a_very_narrow_terminal_no_column_vanishes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        pytest.param("login session broken", 20, "login session broken", id="what fits stays"),
+        pytest.param("login session broken", 14, "login session\nbroken", id="words stay whole"),
+        pytest.param(
+            "the kling:a41f09.session", 12, "the kling:\na41f09.\nsession", id="behind punctuation"
+        ),
+        pytest.param("12,876.35 credits", 9, "12,876.35\ncredits", id="no number is cut"),
+        pytest.param("2026-12-01", 4, "2026-12-01", id="nor a day: the table cuts it in the end"),
+        pytest.param("", 4, "", id="nothing"),
+    ],
+)
+def test_a_cell_breaks_where_a_reader_would_break_it(text: str, width: int, expected: str) -> None:
+    assert output.folded(text, width) == expected
+
+
+def test_a_name_breaks_behind_its_punctuation_before_any_column_is_cut_anywhere() -> None:
+    table = output.Table(("key", "meter"))
+    table.add("tools", "kling:a41f09.session")
+    assert output.widths(table, 25 + output.GAP * 2) == [5, 20]
+    assert output.widths(table, 13 + output.GAP * 2) == [5, 8]
+    assert output.widths(table, 12 + output.GAP * 2) == [5, 7]
+
+
+def test_a_column_that_says_nothing_can_be_left_out() -> None:
+    table = output.Table(("key", "account", "state"), right=frozenset({"state"}))
+    table.add("studio", "-", "ok", tone="faint")
+    table.add("old", "-", "-")
+    kept = table.without_empty_columns()
+    assert (kept.headings, kept.rows) == (("key", "state"), [("studio", "ok"), ("old", "-")])
+    assert (kept.right, kept.tones) == (table.right, ["faint", ""])
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param("plain Ünïcode 余额", "plain Ünïcode 余额", id="letters of any script stay"),

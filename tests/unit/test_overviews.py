@@ -11,7 +11,7 @@ import pytest
 
 from monitor.core.model import KeyState, Reason, Severity, Subject
 from monitor.jsonable import iso, to_json
-from monitor.queries import concerns
+from monitor.overviews import concerns
 from monitor.world import WatchedKey
 
 
