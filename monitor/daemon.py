@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,7 +38,7 @@ from monitor.store import open_or_replace, open_store
 from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
-from monitor.world import World, adopt, restore
+from monitor.world import LiveKey, World, adopt, restore, succession
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ THIN_EVERY = timedelta(seconds=10)
 REPORT_EVERY = timedelta(seconds=1)
 CLOCK_STEP = timedelta(seconds=30)
 """The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
+
+JUDGED_AT_ONCE = 50
+"""Keys judged anew in one step of the loop: 10 ms if each of them raises an alert."""
 
 SCHEDULE_LAG = 10.0
 """Real seconds of lag after which the daemon no longer calls itself ready."""
@@ -73,7 +77,7 @@ class Daemon:
         self._stack = AsyncExitStack()
         self._last_sweep = (clock.now(), clock.monotonic())
         self._judged_at = clock.monotonic()
-        self._collector = Collector()
+        self.collector = Collector()
         self._heartbeat: Heartbeat | None = None
         self.world: World
         self.web: WebServer | None = None
@@ -117,10 +121,10 @@ class Daemon:
         await self._start_web(store)
         self._dispatch.start_mirrors(snapshot)
         self._renewer = self._make_renewer()
-        self._collector.tidy_up()
+        self.collector.tidy_up()
         await self._start_polling()
-        self._collector.set_aside(again_after=self._first_round())
-        self._stack.callback(self._collector.release)
+        self.collector.set_aside(again_after=self._first_round())
+        self._stack.callback(self.collector.release)
         self._start_heartbeat()
         self._on_stop("heartbeat", self._stop_heartbeat)
         self._log_what_is_watched()
@@ -281,23 +285,32 @@ class Daemon:
         except ValueError as error:
             raise ReloadError(str(error)) from None
         snapshot = await self._recorded_of_new_keys(plan)
+        after = await asyncio.to_thread(succession, self.world, plan.watched, snapshot)
         # No await from here on until all has changed: no poll ends in between.
         now, heartbeat = self.clock.now(), self.settings.heartbeat
         self.plan, self.settings, self._channels = plan, plan.settings, channels
-        changed = adopt(self.world, plan.watched, snapshot, now)
+        adopt(self.world, after, now)
         self._announcer.reconfigure(routes_of(channels), policy_of(plan.settings))
         self._dispatch.apply(line)
-        self._recorder.add(self._pipeline.reconfigure(changed, now))
+        self._recorder.add(self._pipeline.reconfigure(after, now))
         self._poller.replace_jobs(plan.jobs)
         self._renewer.replace(plan.renewing)
         self._reporter = self._make_reporter()
         if heartbeat != self.settings.heartbeat:
             await self._stop_heartbeat()
             self._start_heartbeat()
+        await self._judge_again(after.rejudged)
         await self._dispatch.retire()
         self._in_use(datetime.now(UTC))
-        self._collector.set_aside(again_after=self._first_round())
+        self.collector.set_aside(again_after=self._first_round())
         self._log_what_is_watched()
+
+    async def _judge_again(self, keys: Sequence[LiveKey]) -> None:
+        """Judge *keys* by their new rules, some at a time: polls begin and end in between."""
+        for start in range(0, len(keys), JUDGED_AT_ONCE):
+            some = keys[start : start + JUDGED_AT_ONCE]
+            self._recorder.add(self._pipeline.judge_again(some, self.clock.now()))
+            await asyncio.sleep(0)
 
     def refused(self, problems: Sequence[str]) -> None:
         """A new configuration has *problems* (free of secrets); the one in use goes on."""

@@ -7,7 +7,7 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,7 +35,7 @@ from monitor.outages import ProviderWatch
 from monitor.store.base import Changes, StoredKey
 from monitor.storewatch import FAILING, StoreWatch
 from monitor.troubles import MeterWatch
-from monitor.world import LiveKey, LiveMeter, World
+from monitor.world import LiveKey, LiveMeter, Succession, World
 
 SAVE_EVERY = timedelta(minutes=1)
 """Times alone (a key that goes on answering the same) are written at most this often; what a
@@ -81,23 +81,28 @@ class Pipeline:
             self._save_key(live, changes, now)
         return changes
 
-    def reconfigure(self, changed: Sequence[LiveKey], now: datetime) -> Changes:
+    def reconfigure(self, after: Succession, now: datetime) -> Changes:
         """Go on with the keys and rules that the world holds now; see :func:`~.world.adopt`.
 
-        What *changed* is judged again on its last reading, while that may count as current, and
-        else on the next one: until then its alerts stay as they are.
+        Those that other rules apply to are then to be judged again.
         """
         changes = Changes()
         self._providers.regroup()
         self._health.regroup()
         self._balances.forget_speakers()
         self._end_unwatched(now, changes)
-        for live in changed:
+        for live in (*after.added, *after.reentered):
+            self._enter_manual(live, changes)
+            self._save_key(live, changes, now)
+        return changes
+
+    def judge_again(self, keys: Iterable[LiveKey], now: datetime) -> Changes:
+        """Judge *keys* by their present rules on their last readings, while those may count as
+        current, and else on the next ones: until then their alerts stay as they are.
+        """
+        changes = Changes()
+        for live in keys:
             self._judge_again(live, now, changes)
-        for live in self.world.keys.values():
-            if live.saved_at is None or _manual(live) != live.watched.manual:
-                self._enter_manual(live, changes)
-                self._save_key(live, changes, now)
         return changes
 
     def _enter_manual(self, live: LiveKey, changes: Changes) -> None:
@@ -474,12 +479,6 @@ class Pipeline:
                 troubles=tuple(live.troubles.values()),
             )
         )
-
-
-def _manual(live: LiveKey) -> tuple[MeterReading, datetime] | None:
-    """The balance entered by hand that *live* shows."""
-    found = (m for m in live.meters.values() if m.reading.kind is Kind.MANUAL)
-    return next(((meter.reading, meter.at) for meter in found), None)
 
 
 def _key_slot(live: LiveKey, rule: RuleParameters) -> Slot:

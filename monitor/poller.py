@@ -80,7 +80,7 @@ class _Group:
     gate: Gate[_Key]
     breaker: Breaker
     rate: float
-    keys: list[_Key] = field(default_factory=list)
+    keys: dict[str, _Key] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -186,9 +186,11 @@ class Poller:
         """
         self._jobs = tuple(jobs)
         wanted = {job.name: job for job in self._jobs}
-        for name, key in [*self._keys.items()]:
-            if name not in wanted or not key.job.polls_like(wanted[name]):
-                self._drop(self._keys.pop(name))
+        self._drop(
+            key
+            for name, key in [*self._keys.items()]
+            if name not in wanted or not key.job.polls_like(wanted[name])
+        )
         self._make_groups()
         self._enter([job for job in self._jobs if job.name not in self._keys])
         if self._timer is not None:
@@ -210,15 +212,20 @@ class Poller:
             key = self._keys[job.name] = _Key(job, group)
             interval = job.interval.total_seconds()
             key.slot = self._schedule.add(key, first=now + phase, interval=interval)
-            group.keys.append(key)
+            group.keys[job.name] = key
 
-    def _drop(self, key: _Key) -> None:
-        self._schedule.remove(key.slot)
-        key.group.keys.remove(key)
-        if key.task is not None:
-            key.task.cancel()
-        elif key.busy:
-            key.group.gate.withdraw(key)
+    def _drop(self, keys: Iterable[_Key]) -> None:
+        """Poll *keys* no more."""
+        waiting: dict[str, set[_Key]] = {}
+        for key in keys:
+            del self._keys[key.job.name], key.group.keys[key.job.name]
+            self._schedule.remove(key.slot)
+            if key.task is not None:
+                key.task.cancel()
+            elif key.busy:
+                waiting.setdefault(key.group.name, set()).add(key)
+        for name, withdrawn in waiting.items():
+            self._groups[name].gate.withdraw(withdrawn)
 
     async def stop(self, grace: float) -> None:
         """Start no poll any more, give those in flight *grace* real seconds, then cancel them.
@@ -403,7 +410,9 @@ class Poller:
             detail = group.breaker.cause.detail
             log.warning("%s: no key gets an answer, so few are asked: %s", group.name, detail)
             return
-        waiting = [key for key in group.keys if (key.mute or key.left_out) and not key.busy]
+        waiting = [
+            key for key in group.keys.values() if (key.mute or key.left_out) and not key.busy
+        ]
         log.warning("%s: answers again, %d more keys are asked", group.name, len(waiting))
         for position, key in enumerate(waiting):
             due = now + position / group.rate * self._clock.speed

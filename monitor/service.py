@@ -64,8 +64,9 @@ async def _reload_on(
         manager.reloading()
         log.info("reading the configuration again")
         try:
-            # In a thread: ten thousand keys take seconds to check, and polls go on meanwhile.
-            await daemon.reload(await asyncio.to_thread(read_again))
+            with daemon.collector.paused():
+                # In a thread: ten thousand keys take seconds to check, and polls go on meanwhile.
+                await daemon.reload(await asyncio.to_thread(read_again))
         except ConfigError as error:
             daemon.refused([str(problem) for problem in _mistakes(error)])
         except ReloadError as error:
