@@ -33,13 +33,17 @@ class Sighting(NamedTuple):
 
 
 class ForecastLine(NamedTuple):
-    """What was forecast for *key*'s meter at a moment, from the readings up to it."""
+    """What was forecast for *key*'s meter at a moment, from the readings up to it.
+
+    *reference* is the level that thresholds in percent refer to.
+    """
 
     at: datetime
     key: str
     meter: str
     balance: Decimal
     forecast: Forecast
+    reference: Decimal
 
 
 class AlertLine(NamedTuple):
@@ -83,6 +87,8 @@ class _Lane:
         self.world: World = restore(keys, snapshot)
         policy = TellingPolicy(group_wait=timedelta(0))
         self.pipeline = Pipeline(self.world, Announcer(self.world, (), policy, snapshot), now)
+        self.open: dict[int, tuple[str, tuple[Severity, ...]]] = {}
+        """By alert: the key through which it was raised, and the severities it is open at."""
         self._was_failing = False
 
     def observe(self, observation: Observation) -> Sequence[Event]:
@@ -113,7 +119,6 @@ class Replay:
     wanted: Wanted
     _lanes: dict[str, _Lane] = field(default_factory=dict)
     _meters: dict[tuple[str, str], _Meter] = field(default_factory=dict)
-    _severities: dict[tuple[str, int], tuple[Severity, ...]] = field(default_factory=dict)
     _now: float = 0.0
     _next_due: float = 0.0
 
@@ -125,7 +130,7 @@ class Replay:
         lane = self._lane(seen)
         for event in lane.observe(_observation(seen)):
             if self.wanted.alerts:
-                yield from self._alert_lines(seen, event)
+                yield from _alert_lines(lane, seen, event)
         if self.wanted.every and seen.reason is None:
             yield from self._read(lane, seen, at)
 
@@ -141,29 +146,6 @@ class Replay:
             for key in keys:
                 self._lanes[key.name] = lane
         return lane
-
-    def _alert_lines(self, seen: Sighting, event: Event) -> Iterator[AlertLine]:
-        """What opens and what ends by *event*, severity by severity.
-
-        An alert that gets worse is open at both severities; one that gets better ends at the worse
-        one; an event without duration opens and ends.
-        """
-        if event.change is Change.REMINDED:
-            return
-        key = event.subject.key or seen.key
-        was = self._severities.pop((key, event.alert_id), ())
-        over = event.change in (Change.RESOLVED, Change.OCCURRED)
-        now = event.severity
-        if event.change is Change.OCCURRED:
-            was = (now,)
-            yield AlertLine(event.at, key, event.meter, event, is_open=True, severity=now)
-        for severity in reversed(was):
-            if over or severity.rank > now.rank:
-                yield AlertLine(event.at, key, event.meter, event, is_open=False, severity=severity)
-        if not over:
-            kept = tuple(s for s in was if s.rank < now.rank)
-            self._severities[key, event.alert_id] = (*kept, now)
-            yield AlertLine(event.at, key, event.meter, event, is_open=True, severity=now)
 
     # -- forecasts ------------------------------------------------------------------------------
 
@@ -211,6 +193,29 @@ class Replay:
                 yield line
 
 
+def _alert_lines(lane: _Lane, seen: Sighting, event: Event) -> Iterator[AlertLine]:
+    """What opens and what ends by *event*, severity by severity.
+
+    An alert that gets worse is open at both severities; one that gets better ends at the worse
+    one; an event without duration opens and ends.  That of an account keeps the key it came with.
+    """
+    if event.change is Change.REMINDED:
+        return
+    key, was = lane.open.pop(event.alert_id, (event.subject.key or seen.key, ()))
+    over = event.change in (Change.RESOLVED, Change.OCCURRED)
+    now = event.severity
+    if event.change is Change.OCCURRED:
+        was = (now,)
+        yield AlertLine(event.at, key, event.meter, event, is_open=True, severity=now)
+    for severity in reversed(was):
+        if over or severity.rank > now.rank:
+            yield AlertLine(event.at, key, event.meter, event, is_open=False, severity=severity)
+    if not over:
+        kept = tuple(s for s in was if s.rank < now.rank)
+        lane.open[event.alert_id] = (key, (*kept, now))
+        yield AlertLine(event.at, key, event.meter, event, is_open=True, severity=now)
+
+
 def _first_due(at: float, every: int) -> int:
     """The first multiple of *every* from *at* on."""
     return -int(-at // every) * every
@@ -224,13 +229,15 @@ def _observation(seen: Sighting) -> Observation:
 
 
 def _forecast(meter: _Meter) -> ForecastLine | None:
-    """What is forecast at ``due``; None for a meter without a cap."""
+    """What is forecast at ``due``; None for a meter without a cap, or that is forgotten."""
     world = meter.lane.world
     live = world.keys[meter.key]
     slot = (live.watched.balance_subject.id, meter.meter)
-    balance = live.meters[meter.meter].reading.balance
+    known = live.meters.get(meter.meter)
+    balance = known.reading.balance if known else None
     if balance is None:
         return None
     at = datetime.fromtimestamp(meter.due, UTC)
     made = forecast(world.forecasts.get(slot), at, float(balance))
-    return ForecastLine(at, meter.key, meter.meter, balance, made)
+    reference = world.ledgers[slot].reference
+    return ForecastLine(at, meter.key, meter.meter, balance, made, reference)

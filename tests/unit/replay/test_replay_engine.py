@@ -192,3 +192,17 @@ def test_keys_of_one_account_are_one_balance() -> None:
 
 def test_a_meter_without_a_cap_has_no_forecast() -> None:
     assert not forecasts(play(replay(), [seen(n, None) for n in range(200)]))
+
+
+def test_the_alert_of_an_account_keeps_its_key_when_another_one_speaks() -> None:
+    shared = [WatchedKey(name=name, provider="kie", account="main", interval=FIVE) for name in "ab"]
+    of = Replay(lambda _: shared, Wanted(every=0))
+    story = [seen(0, "1000", "a"), seen(5, "150", "a"), seen(30, "900", "b")]
+    found = [line for line in alerts(play(of, story)) if line[1] == "low_balance"]
+    assert found == [("a", "low_balance", "warning", True), ("a", "low_balance", "warning", False)]
+
+
+def test_a_meter_that_is_shown_no_more_has_no_forecast_once_it_is_forgotten() -> None:
+    story = [Sighting(START, "a", "old", Decimal(5)), *(seen(60 * n, "100") for n in range(60))]
+    lines = [line for line in forecasts(play(replay(), story)) if line.meter == "old"]
+    assert timedelta(hours=23) < lines[-1].at - START < timedelta(hours=26)
