@@ -405,15 +405,17 @@ class Poller:
     def _held_or_called_back(self, group: _Group, now: float) -> None:
         """*group* has just been held, or somebody answers again: then whoever was left out or got
         no answer is asked soon, one after the other at the rate of the group.
+
+        The outage itself is the health log's to tell, once when it begins and once when it ends.
         """
         if group.breaker.cause is not None:
             detail = group.breaker.cause.detail
-            log.warning("%s: no key gets an answer, so few are asked: %s", group.name, detail)
+            log.debug("%s: no key gets an answer, so few are asked: %s", group.name, detail)
             return
         waiting = [
             key for key in group.keys.values() if (key.mute or key.left_out) and not key.busy
         ]
-        log.warning("%s: answers again, %d more keys are asked", group.name, len(waiting))
+        log.debug("%s: answers again, %d more keys are asked", group.name, len(waiting))
         for position, key in enumerate(waiting):
             due = now + position / group.rate * self._clock.speed
             if due < key.slot.due:
