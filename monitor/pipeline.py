@@ -317,9 +317,9 @@ class Pipeline:
 
 
 def _beside(live: LiveKey, poll: Reading) -> Sequence[MeterReading]:
-    """All meters of the key: those that this poll has not shown, as they were last."""
+    """All meters of the key: those that this poll has not read, as they were last."""
     if len(live.meters) <= len(poll.meters):
         return poll.meters
-    shown = set(poll.names)
+    shown = {meter.meter for meter in poll.meters}
     others = (meter.reading for name, meter in live.meters.items() if name not in shown)
     return [*poll.meters, *others]
