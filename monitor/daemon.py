@@ -34,7 +34,7 @@ from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
-from monitor.store import open_or_replace, open_store
+from monitor.store import open_or_replace, open_store, set_aside
 from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
@@ -68,8 +68,13 @@ class ReloadError(Exception):
 class Daemon:
     """Everything that runs; use it as ``async with Daemon(plan, clock=Clock()) as daemon``."""
 
-    def __init__(self, plan: Plan, *, clock: Clock) -> None:
+    def __init__(self, plan: Plan, *, clock: Clock, replaced: Path | None = None) -> None:
+        """*replaced* is where a corrupt store was put that this process has met before."""
         self.plan = plan
+        self._replaced = replaced
+        self._thinning_error = ""
+        self.store_is_lost = asyncio.Event()
+        """Set when the store was found corrupt and the configuration wants a new one."""
         self.settings = plan.settings
         self.clock = clock
         self.metrics = Metrics(__version__)
@@ -96,12 +101,20 @@ class Daemon:
         await self._stack.aclose()
         log.info("stopped")
 
+    def set_store_aside(self) -> Path:
+        """Put the corrupt store out of the way once this daemon has stopped; returns where it is.
+
+        Raises :class:`~monitor.store.base.StoreError`.
+        """
+        return set_aside(self.settings.store.get_secret_value())
+
     # -- start ------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         settings, now = self.settings, self.clock.now()
         channels = self._channels = channels_of(settings)
-        store, corrupt = _opened(settings)
+        store, found_corrupt = _opened(settings)
+        corrupt = found_corrupt or self._replaced
         self._store = store
         self._stack.callback(store.close)
         snapshot = store.load()
@@ -380,9 +393,18 @@ class Daemon:
             log.warning("the wall clock was set %s by %s", way, span(abs(step)))
             self._recorder.add(self._pipeline.clock_stepped(step, now))
         self._recorder.add(self._pipeline.sweep(now))
-        behind = timedelta(seconds=self._recorder.behind())
-        self._recorder.add(self._pipeline.store.sweep(self._recorder.error, behind, now))
+        self._watch_store(now)
         self._judged_at = self.clock.monotonic()
+
+    def _watch_store(self, now: datetime) -> None:
+        recorder, behind = self._recorder, timedelta(seconds=self._recorder.behind())
+        found = recorder.corruption or recorder.error
+        lasting = bool(recorder.corruption)
+        recorder.add(self._pipeline.store.sweep(found, behind, now, lasting=lasting))
+        wants_another = self.settings.corrupt_store is CorruptStore.REPLACE
+        # Damage that comes back at once is the disk's, and a third file would not help.
+        if lasting and wants_another and self._replaced is None:
+            self.store_is_lost.set()
 
     async def _learn(self) -> None:
         """Take over the silences and acknowledgements that other processes have written."""
@@ -405,7 +427,11 @@ class Daemon:
                 total += dropped
         except StoreError as error:
             self.metrics.store_error()
-            log.error("thinning the store failed: %s", error)
+            if str(error) != self._thinning_error:
+                log.error("thinning the store failed: %s", error)
+            self._thinning_error = str(error)
+            return
+        self._thinning_error = ""
         log.debug("thinned the store by %d samples", total)
 
     async def _report(self) -> None:
@@ -452,8 +478,9 @@ class Daemon:
     def problems(self) -> list[str]:
         """What keeps this process from doing its work; empty when it is ready."""
         found = []
-        if self._recorder.error:
-            found.append(f"the store fails: {self._recorder.error}")
+        failure = self._recorder.error or self._recorder.corruption
+        if failure:
+            found.append(f"the store fails: {failure}")
         if self._poller.lag() > SCHEDULE_LAG:
             found.append(f"polls are {self._poller.lag():.0f} s behind their schedule")
         return found
