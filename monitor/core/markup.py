@@ -1,4 +1,4 @@
-"""A message in the markup of a channel, escaped for it; its length is the business of :mod:`.pen`."""
+"""A message in the markup of a channel, escaped for it; its length is the business of the pen."""
 
 from __future__ import annotations
 
