@@ -19,10 +19,11 @@ from monitor.config.channels import ChannelSettings
 from monitor.config.models import CorruptStore, Settings, Web
 from monitor.core.model import Observation
 from monitor.core.renewals import Renewal
-from monitor.core.wording import count, span
+from monitor.core.wording import count
 from monitor.delivery.address import heartbeat_address
 from monitor.delivery.heartbeat import Heartbeat, Progress
 from monitor.dispatch import Dispatch, Surroundings, channels_of, policy_of, routes_of
+from monitor.housekeeping import Housekeeping
 from monitor.limits import Limit
 from monitor.memory import Collector
 from monitor.metrics import Metrics
@@ -42,14 +43,8 @@ from monitor.world import LiveKey, World, adopt, restore, succession
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = timedelta(seconds=5)
-LEARN_EVERY = timedelta(seconds=2)
 ADOPT_EVERY = timedelta(seconds=10)
-THIN_EVERY = timedelta(seconds=10)
 REPORT_EVERY = timedelta(seconds=1)
-CLOCK_STEP = timedelta(seconds=30)
-"""The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
-
 JUDGED_AT_ONCE = 50
 """Keys judged anew in one step of the loop: 10 ms if each of them raises an alert."""
 
@@ -72,7 +67,6 @@ class Daemon:
         """*replaced* is where a corrupt store was put that this process has met before."""
         self.plan = plan
         self._replaced = replaced
-        self._thinning_error = ""
         self.store_is_lost = asyncio.Event()
         """Set when the store was found corrupt and the configuration wants a new one."""
         self.settings = plan.settings
@@ -80,8 +74,6 @@ class Daemon:
         self.metrics = Metrics(__version__)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._stack = AsyncExitStack()
-        self._last_sweep = (clock.now(), clock.monotonic())
-        self._judged_at = clock.monotonic()
         self.collector = Collector()
         self._heartbeat: Heartbeat | None = None
         self.world: World
@@ -126,6 +118,7 @@ class Daemon:
         self._start_delivery(channels, snapshot)
         self._pipeline = Pipeline(self.world, self._announcer, now)
         self._recorder.add(self._pipeline.start(now))
+        self._housekeeping = self._make_housekeeping()
         if corrupt is not None:
             log.error("the store was corrupt: it is now %s, and a new one is begun", corrupt)
             self._recorder.add(self._pipeline.store.replaced(str(corrupt), now))
@@ -164,6 +157,17 @@ class Daemon:
         self._dispatch.start(self._dispatch.prepare(self.settings, channels), snapshot)
         self.metrics.watch_outbox(self._dispatch.undelivered)
         self._on_stop("delivery", self._dispatch.stop)
+
+    def _make_housekeeping(self) -> Housekeeping:
+        return Housekeeping(
+            self.world,
+            self._pipeline,
+            self._recorder,
+            metrics=self.metrics,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            corrupt=self._store_is_corrupt,
+        )
 
     def _make_reporter(self) -> Reporter | None:
         wanted = self.settings.notify.report
@@ -250,18 +254,12 @@ class Daemon:
         )
         self._on_stop("timers", lambda: timers.stop(0.5))
         self._on_stop("polls", lambda: self._poller.stop(2.0))
-        # Housekeeping keeps its pace on the wall, however fast the clock of a demo runs.
+        self._housekeeping.begin(timers)
         speed = self.clock.speed
-        timers.every("sweep", self._sweep_every(), self._sweep)
-        timers.every("learn", LEARN_EVERY * speed, self._learn)
         timers.every("adopt", ADOPT_EVERY * speed, self._dispatch.adopt)
-        timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.every("report", REPORT_EVERY * speed, self._report)
         timers.start()
         await self._poller.start()
-
-    def _sweep_every(self) -> timedelta:
-        return max(SWEEP_EVERY, timedelta(seconds=0.25 * self.clock.speed))
 
     def _first_round(self) -> float:
         """Real seconds until every key was polled once."""
@@ -383,56 +381,11 @@ class Daemon:
     def _release(self, changes: Changes) -> None:
         self._dispatch.released(changes)
 
-    async def _sweep(self) -> None:
-        now, steady = self.clock.now(), self.clock.monotonic()
-        before, steady_before = self._last_sweep
-        step = (now - before) - timedelta(seconds=steady - steady_before)
-        self._last_sweep = (now, steady)
-        if abs(step) > CLOCK_STEP:
-            way = "forward" if step > timedelta(0) else "back"
-            log.warning("the wall clock was set %s by %s", way, span(abs(step)))
-            self._recorder.add(self._pipeline.clock_stepped(step, now))
-        self._recorder.add(self._pipeline.sweep(now))
-        self._watch_store(now)
-        self._judged_at = self.clock.monotonic()
-
-    def _watch_store(self, now: datetime) -> None:
-        recorder, behind = self._recorder, timedelta(seconds=self._recorder.behind())
-        found = recorder.corruption or recorder.error
-        lasting = bool(recorder.corruption)
-        recorder.add(self._pipeline.store.sweep(found, behind, now, lasting=lasting))
+    def _store_is_corrupt(self) -> None:
         wants_another = self.settings.corrupt_store is CorruptStore.REPLACE
         # Damage that comes back at once is the disk's, and a third file would not help.
-        if lasting and wants_another and self._replaced is None:
+        if wants_another and self._replaced is None:
             self.store_is_lost.set()
-
-    async def _learn(self) -> None:
-        """Take over the silences and acknowledgements that other processes have written."""
-        now, alerts = self.clock.now(), [alert.id for alert in self.world.alerts.values()]
-        try:
-            silences, acks = await self._recorder.call(
-                lambda store: (store.silences(active_at=now), store.acks(alerts))
-            )
-        except StoreError:
-            return  # counted and told by the recorder, which meets the same trouble
-        self.world.silences = tuple(silences)
-        self.world.acks = {ack.alert_id: ack for ack in acks}
-
-    async def _thin(self) -> None:
-        """Drop what retention no longer keeps, piece by piece, so that writing never waits long."""
-        retention = self.settings.retention.kept
-        now, total = self.clock.now(), 0
-        try:
-            while dropped := await self._recorder.call(lambda store: store.thin(now, retention)):
-                total += dropped
-        except StoreError as error:
-            self.metrics.store_error()
-            if str(error) != self._thinning_error:
-                log.error("thinning the store failed: %s", error)
-            self._thinning_error = str(error)
-            return
-        self._thinning_error = ""
-        log.debug("thinned the store by %d samples", total)
 
     async def _report(self) -> None:
         if self._reporter is not None:
@@ -462,13 +415,11 @@ class Daemon:
 
     def progress(self) -> Progress:
         """How far each part is behind."""
-        unjudged = self.clock.monotonic() - self._judged_at
-        late = self.clock.real(unjudged - self._sweep_every().total_seconds())
         return Progress(
             schedule_lag=self._poller.lag(),
             polls_stalled=self._poller.stalled(),
             longest_poll=self._poller.longest_poll,
-            evaluation_behind=max(0.0, late),
+            evaluation_behind=self._housekeeping.behind(),
             store_behind=self._recorder.behind(),
             store_error=self._recorder.error,
             channels_behind=self._dispatch.lag(),

@@ -29,6 +29,10 @@ from monitor.world import WatchedKey, World, restore
 SWEEP_EVERY = timedelta(minutes=1)
 """How often time alone is looked at, at least, while polls come."""
 
+CALM_AFTER = timedelta(hours=2)
+"""Without an alert or a failed poll for so long, time alone brings nothing about: what flapped has
+settled."""
+
 UNASKED_INTERVALS = 2
 """A key without polls for so many intervals is one that nobody asks, and so not silent."""
 
@@ -104,7 +108,7 @@ class _Lane:
         self.open: dict[int, tuple[str, tuple[Severity, ...]]] = {}
         """By alert: the key through which it was raised, and the severities it is open at."""
         self._silent_at: dict[str, datetime] = {}  # by failing key: when that is to be told
-        self._swept_at = now
+        self._swept_at = self._calm_from = now
 
     def observe(self, observation: Observation) -> Sequence[Event]:
         """The events of one poll, and of the time that has passed until then.
@@ -118,7 +122,10 @@ class _Lane:
             events += self._sweep(due)
         events += self.pipeline.observe(observation).events
         self._note_silence(observation)
-        if at - self._swept_at >= SWEEP_EVERY or any(due <= at for due in self._silent_at.values()):
+        if events or self._silent_at or self.world.alerts:
+            self._calm_from = at + CALM_AFTER
+        is_due = any(due <= at for due in self._silent_at.values())
+        if is_due or (at < self._calm_from and at - self._swept_at >= SWEEP_EVERY):
             events += self._sweep(at)
         return events
 
