@@ -100,12 +100,15 @@ class Misses:
         return replace(after, pending=tuple(f for f in self.pending if f.due > present)), None
 
     def with_forecast(self, outlook: Outlook, known: int) -> Misses:
-        """And one more forecast to check; none while less than a day is *known*."""
+        """And one more forecast to check; none while less than a day is *known*.
+
+        It is that of the profile alone: the more it misses, the more the mean counts beside it.
+        """
         floor = _FLOOR * HALF * outlook.mean
         if known < DAY or floor <= 0:
             return self
-        first = outlook.consumed_within(HALF)
-        second = outlook.consumed_within(AHEAD) - first
+        first = outlook.of_profile_within(HALF)
+        second = outlook.of_profile_within(AHEAD) - first
         return replace(
             self, pending=(*self.pending, Pending(self.hour + AHEAD, first, second, floor))
         )
