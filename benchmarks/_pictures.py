@@ -6,7 +6,8 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,15 @@ from benchmarks._comparators import predict_linear
 from benchmarks._drive import Poll, polls
 from benchmarks._prepaid import Account, account
 from benchmarks._series import PER_DAY, PER_HOUR, Series, generated
-from monitor.core.forecast import Runway, forecast, usual
+from monitor.core.fields import Threshold
+from monitor.core.forecast import Runway as RunwayLeft
+from monitor.core.forecast import forecast, usual
+from monitor.core.model import Sample
+from monitor.core.rules import LowBalance, Rules, Runway
+from monitor.drawing import svg
+from monitor.replay import ForecastLine, Line, Replay, Sighting, Wanted, episodes
+from monitor.replay.picture import Judged, Panel, picture
+from monitor.world import WatchedKey
 
 WIDTH, HEIGHT = 760, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 30, 34
@@ -32,11 +41,19 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The part of the plane that is drawn: x in days, y in units of the axis."""
+    """The part of the plane that is drawn: x in days, y in units of the axis.
+
+    *start*: Unix seconds of day 0, where days of the week are to be shown.
+    """
 
     begin: float
     end: float
     top: float
+    start: int = 0
+
+    def weekday(self, day: int) -> str:
+        """The day of the week on which *day* begins."""
+        return f"{datetime.fromtimestamp(self.start + day * 86400, UTC):%a}"
 
     def place(self, x: float, y: float) -> str:
         """A point in pixels."""
@@ -65,11 +82,12 @@ class Frame:
             across, down = self.place(self.begin, value).split(",")
             ends = f'x1="{across}" y1="{down}" x2="{WIDTH - RIGHT}" y2="{down}"'
             drawn.append(f'<line {ends} stroke="{GRID}"/>')
-            drawn.append(_text(LEFT - 6, float(down) + 4, f"{value:g}", anchor="end"))
+            drawn.append(_text(LEFT - 6, float(down) + 4, f"{value:,.6g}", anchor="end"))
             value += step
         for day in range(math.ceil(self.begin), math.ceil(self.end)):
             across = self.place(day, 0).split(",")[0]
-            drawn.append(_text(float(across), HEIGHT - 12, f"day {day}", anchor="middle"))
+            label = self.weekday(day) if self.start else f"day {day}"
+            drawn.append(_text(float(across), HEIGHT - 12, label, anchor="middle"))
         return drawn
 
 
@@ -103,7 +121,7 @@ def _series(name: str) -> Series:
     return next(series for series in generated() if series.name == name)
 
 
-def _runway(poll: Poll, account_: Account) -> Runway | None:
+def _runway(poll: Poll, account_: Account) -> RunwayLeft | None:
     now = datetime.fromtimestamp(account_.at(poll.index), UTC)
     return forecast(poll.state, now, float(poll.ledger.balance)).runway
 
@@ -112,7 +130,7 @@ def balance_picture(path: Path) -> None:
     """A fortnight of an office's balance, what was forecast three times, and the common line."""
     paid = account(_series("weekdays-2"), 5.0, "hand")
     readings = {poll.index: poll for poll in polls(paid)}
-    frame = Frame(17.5, 28.5, max(paid.balances) * 1.1)
+    frame = Frame(17.5, 28.5, max(paid.balances) * 1.1, paid.series.start)
     drawn = frame.axes("balance", 10 ** math.floor(math.log10(frame.top)))
     for day in (18.5, 21.75, 23.4):
         index = round(day * PER_DAY)
@@ -198,12 +216,64 @@ def spike_picture(path: Path) -> None:
     _written(path, "Burn and spike", drawn, _legend(legend))
 
 
+def replay_picture(path: Path) -> None:
+    """Three weeks of an office with a leak, as ``credit-monitor replay --chart`` draws them."""
+    series = _series("weekdays-2")
+    steps = list(series.steps[: 30 * PER_DAY])
+    for index in range(round(20.5 * PER_DAY), round(20.5 * PER_DAY) + 2 * PER_HOUR):
+        steps[index] *= 8
+    paid = account(Series("studio", series.start, steps), 5.0, "hand")
+    seen = [
+        Sighting(datetime.fromtimestamp(paid.at(i), UTC), "studio", "balance", _amount(balance))
+        for i, balance in enumerate(paid.balances)
+        if paid.is_polled[i]
+    ]
+    calmer = Rules(
+        low_balance=LowBalance(warning=None, critical=Threshold(amount=Decimal(2000))),
+        runway=Runway(warning=timedelta(hours=24), critical=timedelta(hours=6)),
+        topped_up=None,
+    )
+    lines, theirs = _replayed(Rules(), seen), _replayed(calmer, seen)
+    shown = seen[-1].at - timedelta(days=21)
+    samples = [
+        Sample(key=s.key, meter=s.meter, at=s.at, until=s.at, balance=s.balance)
+        for s in seen
+        if s.at >= shown
+    ]
+    panel = Panel(
+        name="studio",
+        unit="credits",
+        samples=samples,
+        forecasts=[x for x in lines if isinstance(x, ForecastLine) and x.at >= shown],
+        judged=[
+            Judged(name=name, rules=rules, episodes=[e for e in episodes(said) if e.since >= shown])
+            for name, rules, said in (
+                ("config.yaml", Rules(), lines),
+                ("calmer.yaml", calmer, theirs),
+            )
+        ],
+        longest_gap=timedelta(hours=10),
+    )
+    path.write_text(svg(picture([panel])), encoding="utf-8")
+
+
+def _amount(balance: float) -> Decimal:
+    return Decimal(f"{balance:.2f}")
+
+
+def _replayed(rules: Rules, seen: Sequence[Sighting]) -> list[Line]:
+    key = WatchedKey(name="studio", provider="samples", interval=timedelta(minutes=5), rules=rules)
+    replay = Replay(lambda _: (key,), Wanted())
+    return [line for one in seen for line in replay.feed(one)]
+
+
 def main(folder: Path) -> None:
     """All pictures into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     balance_picture(folder / "forecast-balance.svg")
     runway_picture(folder / "forecast-runway.svg")
     spike_picture(folder / "forecast-spike.svg")
+    replay_picture(folder / "replay.svg")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -113,9 +113,9 @@ class Gate(Generic[T]):
         self._disarm()
         self._start()
 
-    def withdraw(self, item: T) -> None:
-        """Let *item*, which waits, not start."""
-        self._waiting.remove(item)
+    def withdraw(self, items: Collection[T]) -> None:
+        """Let those of *items* that wait not start."""
+        self._waiting = deque(item for item in self._waiting if item not in items)
 
     def close(self) -> None:
         """Forget what waits; nothing is launched any more."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Collector:
@@ -32,7 +34,20 @@ class Collector:
         collected before it, so that it takes no time; a cycle that is just then garbage stays.
         """
         gc.freeze()
+        if self._later is not None:
+            self._later.cancel()
         self._later = asyncio.get_running_loop().call_later(again_after, gc.freeze)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Collect nothing meanwhile: for what makes many objects in a few seconds, all of them
+        needed until it is done, as reading a configuration does.
+        """
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
 
     def release(self) -> None:
         """Collect everything again, as before."""

@@ -1,24 +1,21 @@
-"""Polls every key at its times: schedule, limits, timeout, backoff, one poll in flight per key."""
+"""Polls every key at its times: schedule, limits, backoff, one poll in flight per key."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from monitor.asking import Asker, PollJob
 from monitor.breaker import Breaker
 from monitor.clock import Clock
-from monitor.core.model import Failure, Observation, Reading, Reason, Unasked
+from monitor.core.model import Failure, Observation, Reading, Unasked
 from monitor.core.reachability import UNREACHABLE
 from monitor.limits import Gate, Limit
-from monitor.providers import access
-from monitor.providers.base import PollError, Provider
 from monitor.schedule import Due, Schedule, Slot, next_delay, spread
 from monitor.timers import DueTimer, Timers
 
@@ -33,29 +30,6 @@ FIRST_WITHIN = 0.5
 """Real seconds within which the very first poll starts."""
 CANCEL_GRACE = 1.0
 """Real seconds a cancelled poll has to end; one that ignores its cancellation is left behind."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollJob:
-    """One key to poll; ``interval`` in the clock's time, ``timeout`` of a whole poll in real time.
-
-    ``provider_name`` is the label under which the poll is counted; ``fingerprint`` differs where
-    what is asked, or with which credential, differs.
-    """
-
-    name: str
-    provider_name: str
-    provider: Provider
-    interval: timedelta
-    timeout: timedelta
-    fingerprint: bytes = b""
-
-    def polls_like(self, other: PollJob) -> bool:
-        """Whether both ask the same at the same pace."""
-        return (self.provider_name, self.fingerprint) == (
-            other.provider_name,
-            other.fingerprint,
-        ) and (self.interval, self.timeout) == (other.interval, other.timeout)
 
 
 class PollListener(Protocol):
@@ -80,7 +54,7 @@ class _Group:
     gate: Gate[_Key]
     breaker: Breaker
     rate: float
-    keys: list[_Key] = field(default_factory=list)
+    keys: dict[str, _Key] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +96,7 @@ class Poller:
         random: Random,
     ) -> None:
         self._jobs = tuple(jobs)
-        self._http = http
+        self._asker = Asker(http, clock)
         self._observe = observe
         self._listener = listener
         self._limits = limits
@@ -137,7 +111,6 @@ class Poller:
         self._open = False
         self._under_way = 0
         self._moved: float | None = None  # since when polls run and none has been taken in
-        self._bugs: set[tuple[str, type[BaseException]]] = set()
 
     @property
     def in_flight(self) -> int:
@@ -186,9 +159,11 @@ class Poller:
         """
         self._jobs = tuple(jobs)
         wanted = {job.name: job for job in self._jobs}
-        for name, key in [*self._keys.items()]:
-            if name not in wanted or not key.job.polls_like(wanted[name]):
-                self._drop(self._keys.pop(name))
+        self._drop(
+            key
+            for name, key in [*self._keys.items()]
+            if name not in wanted or not key.job.polls_like(wanted[name])
+        )
         self._make_groups()
         self._enter([job for job in self._jobs if job.name not in self._keys])
         if self._timer is not None:
@@ -210,15 +185,20 @@ class Poller:
             key = self._keys[job.name] = _Key(job, group)
             interval = job.interval.total_seconds()
             key.slot = self._schedule.add(key, first=now + phase, interval=interval)
-            group.keys.append(key)
+            group.keys[job.name] = key
 
-    def _drop(self, key: _Key) -> None:
-        self._schedule.remove(key.slot)
-        key.group.keys.remove(key)
-        if key.task is not None:
-            key.task.cancel()
-        elif key.busy:
-            key.group.gate.withdraw(key)
+    def _drop(self, keys: Iterable[_Key]) -> None:
+        """Poll *keys* no more."""
+        waiting: dict[str, set[_Key]] = {}
+        for key in keys:
+            del self._keys[key.job.name], key.group.keys[key.job.name]
+            self._schedule.remove(key.slot)
+            if key.task is not None:
+                key.task.cancel()
+            elif key.busy:
+                waiting.setdefault(key.group.name, set()).add(key)
+        for name, withdrawn in waiting.items():
+            self._groups[name].gate.withdraw(withdrawn)
 
     async def stop(self, grace: float) -> None:
         """Start no poll any more, give those in flight *grace* real seconds, then cancel them.
@@ -304,9 +284,8 @@ class Poller:
     async def _run(self, key: _Key) -> None:
         """One poll from its start to its observation; frees the key and its place at the gate."""
         began = self._clock.monotonic()
-        access.asking.set(key.job.name)
         try:
-            observation = await self._poll(key.job)
+            observation = await self._asker.ask(key.job)
             if self._open:
                 self._finish(key, observation, began)
         except asyncio.CancelledError:
@@ -318,31 +297,6 @@ class Poller:
             key.task = None
             self._under_way -= 1
             key.group.gate.release()
-
-    async def _poll(self, job: PollJob) -> Reading | Failure:
-        try:
-            async with asyncio.timeout(job.timeout.total_seconds()):
-                found = await job.provider.poll(self._http)
-            return Reading.of(job.name, self._clock.now(), found)
-        except PollError as error:
-            return self._failure(job, error.reason, error.detail, error.retry_after)
-        except TimeoutError:
-            seconds = job.timeout.total_seconds()
-            return self._failure(job, Reason.TIMEOUT, f"no answer within {seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - boundary: a bug in one provider, the rest polls on
-            self._report_bug(job, error)
-            detail = f"internal error in provider {job.provider_name}"
-            return self._failure(job, Reason.BAD_RESPONSE, detail)
-
-    def _failure(
-        self,
-        job: PollJob,
-        reason: Reason,
-        detail: str,
-        retry_after: timedelta | None = None,
-    ) -> Failure:
-        now = self._clock.now()
-        return Failure(key=job.name, at=now, reason=reason, detail=detail, retry_after=retry_after)
 
     def _finish(self, key: _Key, observation: Reading | Failure, began: float) -> None:
         """Set the next time of the key, count the poll and pass on what it saw."""
@@ -398,35 +352,21 @@ class Poller:
     def _held_or_called_back(self, group: _Group, now: float) -> None:
         """*group* has just been held, or somebody answers again: then whoever was left out or got
         no answer is asked soon, one after the other at the rate of the group.
+
+        The outage itself is the health log's to tell, once when it begins and once when it ends.
         """
         if group.breaker.cause is not None:
             detail = group.breaker.cause.detail
-            log.warning("%s: no key gets an answer, so few are asked: %s", group.name, detail)
+            log.debug("%s: no key gets an answer, so few are asked: %s", group.name, detail)
             return
-        waiting = [key for key in group.keys if (key.mute or key.left_out) and not key.busy]
-        log.warning("%s: answers again, %d more keys are asked", group.name, len(waiting))
+        waiting = [
+            key for key in group.keys.values() if (key.mute or key.left_out) and not key.busy
+        ]
+        log.debug("%s: answers again, %d more keys are asked", group.name, len(waiting))
         for position, key in enumerate(waiting):
             due = now + position / group.rate * self._clock.speed
             if due < key.slot.due:
                 self._poll_at(key, due)
-
-    def _report_bug(self, job: PollJob, error: Exception) -> None:
-        """Log where *error* came from, once per provider and kind.
-
-        Neither its text nor values are logged: they may hold the key.
-        """
-        kind = (job.provider_name, type(error))
-        if kind in self._bugs:
-            return
-        self._bugs.add(kind)
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        log.error(
-            "bug in provider %s: %s while polling %s\n%s",
-            job.provider_name,
-            type(error).__name__,
-            job.name,
-            frames,
-        )
 
 
 @contextmanager

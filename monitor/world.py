@@ -116,26 +116,51 @@ class World:
         return (k for k in self.keys.values() if k.watched.balance_subject.id == subject.id)
 
 
-def adopt(
-    world: World, watched: Sequence[WatchedKey], snapshot: Snapshot, now: datetime
-) -> list[LiveKey]:
-    """Watch these keys from *now* on; those that are watched already keep all that is known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """How the keys of another configuration follow those that are watched.
 
-    Others are taken up as *snapshot* has them, as a start would.  Returns those to which other
-    rules, or those of another account, apply now.
+    ``keys`` are all of them: those that go on, and those ``added``, as the store has them.  To
+    ``rejudged`` other rules, or those of another account, apply; ``reentered`` have another balance
+    that was entered by hand.
+    """
+
+    watched: Sequence[WatchedKey]
+    keys: dict[str, LiveKey]
+    added: Sequence[LiveKey]
+    rejudged: Sequence[LiveKey]
+    reentered: Sequence[LiveKey]
+
+
+def succession(world: World, watched: Sequence[WatchedKey], snapshot: Snapshot) -> Succession:
+    """What it takes to watch these keys; changes nothing, so any thread may do it.
+
+    Keys that are watched already keep all that is known; others are taken up as *snapshot* has
+    them, as a start would.
     """
     kept = {k.name: world.keys[k.name] for k in watched if _goes_on(world.keys.get(k.name), k)}
     added = restore((k for k in watched if k.name not in kept), snapshot).keys
-    world.keys = {k.name: kept.get(k.name) or added[k.name] for k in watched}
-    for live in added.values():
+    now_and_then = [(kept[key.name].watched, key) for key in watched if key.name in kept]
+    return Succession(
+        watched=watched,
+        keys={k.name: kept.get(k.name) or added[k.name] for k in watched},
+        added=[*added.values()],
+        rejudged=[kept[new.name] for old, new in now_and_then if _is_judged_otherwise(old, new)],
+        reentered=[kept[new.name] for old, new in now_and_then if old.manual != new.manual],
+    )
+
+
+def _is_judged_otherwise(old: WatchedKey, new: WatchedKey) -> bool:
+    return old.account != new.account or old.rules != new.rules
+
+
+def adopt(world: World, after: Succession, now: datetime) -> None:
+    """Watch the keys of *after* from *now* on."""
+    world.keys = after.keys
+    for live in after.added:
         live.since = now
-    changed = []
-    for key in watched:
-        live = world.keys[key.name]
-        if (live.watched.rules, live.watched.account) != (key.rules, key.account):
-            changed.append(live)
-        live.watched = key
-    return changed
+    for key in after.watched:
+        world.keys[key.name].watched = key
 
 
 def _goes_on(live: LiveKey | None, watched: WatchedKey) -> bool:

@@ -87,7 +87,7 @@ def chosen_key(name: str | None) -> tuple[Settings, KieKey]:
     Where the configuration has none, ``KIE_API_KEY`` is taken.  Of all credentials only that of
     the chosen key is needed.
     """
-    settings = load_all(Need.READ).settings
+    settings = load_all(Need.READ, variable=VARIABLE).settings
     keys = {key.name: key for key in settings.keys if isinstance(key, KieKey)}
     if name is not None:
         key = _named(name, keys)

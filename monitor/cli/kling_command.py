@@ -268,7 +268,7 @@ def _renewed(key: UseapiKey, account: KlingAccount, file: Path | None) -> Mappin
 
 def _chosen(name: str | None) -> UseapiKey:
     """The key of useapi.net that is named, or the only one; else that of the variable."""
-    settings = load_all(Need.POLL).settings
+    settings = load_all(Need.POLL, variable=VARIABLE).settings
     keys = [key for key in settings.keys if isinstance(key, UseapiKey)]
     names = [key.name for key in keys]
     if name is not None and name not in names:

@@ -63,15 +63,24 @@ def levels(points: Sequence[Sample], frame: Frame) -> list[Decimal | None]:
     return shown
 
 
-def draw(points: Sequence[Sample], outages: Sequence[Outage], frame: Frame, unit: str) -> list[str]:
-    """The lines of the chart with its axes; ``x`` under the axis marks times without a reading."""
+def draw(
+    points: Sequence[Sample],
+    outages: Sequence[Outage],
+    frame: Frame,
+    unit: str,
+    rows: Sequence[tuple[str, str]] = (),
+) -> list[str]:
+    """The lines of the chart with its axes; ``x`` under the axis marks times without a reading.
+
+    *rows* go below it: a label and a character for each column.
+    """
     values = levels(points, frame)
     known = [value for value in values if value is not None]
     if not known:
         return ["(no balance in this time)"]
     top, bottom = max(known), min(*known, Decimal(0))
     labels = _labels(top, bottom, frame.height, unit)
-    margin = max(len(label) for label in labels)
+    margin = max(len(label) for label in (*labels, *(label for label, _ in rows)))
     bars = [_bar(value, bottom, top, frame) for value in values]
     lines = [
         f"{label:>{margin}} | " + "".join(bar[row] for bar in bars).rstrip()
@@ -79,7 +88,8 @@ def draw(points: Sequence[Sample], outages: Sequence[Outage], frame: Frame, unit
     ]
     indent = " " * (margin + MARGIN_COLUMNS)
     marks = _marks(outages, frame)
-    return [*lines, *([indent + marks] if marks else []), indent + _time_axis(frame)]
+    below = [f"{label:>{margin}} | {marked}".rstrip() for label, marked in rows]
+    return [*lines, *([indent + marks] if marks else []), *below, indent + _time_axis(frame)]
 
 
 def _labels(top: Decimal, bottom: Decimal, height: int, unit: str) -> list[str]:

@@ -6,47 +6,28 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
 
 import click
 
-from monitor.cli import output, replay_output
+from monitor.cli import output, replay_charts, replay_inputs, replay_output
 from monitor.cli.exits import CommandError, Exit
 from monitor.cli.options import DurationType, format_option
-from monitor.cli.sources import (
-    config_path,
-    problem_lines,
-    reading_store,
-    settings_to_read,
-)
+from monitor.cli.replay_inputs import PROVIDER, STANDARD_INPUT
+from monitor.cli.sources import config_path, problem_lines, settings_to_read
 from monitor.config import ConfigError, Settings, load
 from monitor.core.rules import Rules
-from monitor.replay import (
-    ForecastLine,
-    Line,
-    Replay,
-    SampleError,
-    SampleReader,
-    Sighting,
-    Wanted,
-    recorded,
-)
+from monitor.replay import ForecastLine, Line, Replay, Sighting, Wanted, polls
 from monitor.world import WatchedKey, watched_key
-
-PROVIDER = "samples"
-"""What stands for the provider of keys that no configuration knows."""
-
-STANDARD_INPUT = "-"
 
 EPILOG = """\b
 Examples:
   credit-monitor replay --since 30d
-  credit-monitor replay --since 30d --against calmer.yaml
+  credit-monitor replay --since 30d --against calmer.yaml --chart both.png
   credit-monitor replay --samples balances.csv --format plot
   credit-monitor replay --samples - --emit both --every 1h --format jsonl
 
@@ -81,7 +62,7 @@ balance. Nothing is sent, and nothing is written to the store.
     "--against",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     metavar="FILE",
-    help="Compare with the alerts of this configuration.",
+    help="Compare with the alerts of another configuration.",
 )
 @click.option(
     "--emit",
@@ -97,6 +78,12 @@ balance. Nothing is sent, and nothing is written to the store.
     show_default=True,
     help="Time between forecasts.",
 )
+@click.option(
+    "--chart",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw balances, forecasts and alerts in FILE: .png or .svg.",
+)
 @format_option("table", "plot", "jsonl", "json")
 def command(  # noqa: PLR0917 - click passes by name
     since: timedelta,
@@ -105,28 +92,68 @@ def command(  # noqa: PLR0917 - click passes by name
     against: Path | None,
     emit: str,
     every: timedelta,
+    chart: Path | None,
     output_format: str,
 ) -> None:
     """Show which alerts there would have been, by the same rules as the daemon's."""
+    asked = _asked(emit, every, output_format, against, chart)
     settings: Settings | None
-    if every < timedelta(seconds=1) or every % timedelta(seconds=1):
-        raise click.UsageError("--every is whole seconds, at least one.")
-    if output_format != "table" and against is not None:
-        raise click.UsageError("--against compares in words: it needs --format table.")
-    wanted = Wanted(
-        every=0 if emit == "alerts" else int(every.total_seconds()), alerts=emit != "forecasts"
-    )
+    seen: Iterable[Sighting]
     with _quiet_pipeline():
         if samples is None:
-            polls, settings = _from_store(since, names)
+            settings = settings_to_read()
+            seen = replay_inputs.from_store(settings, since, names)
         else:
             settings = settings_to_read() if config_path() else None
-            polls = _from_csv(samples, names)
-        replay = Replay(partial(_watched, settings, _by_balance(settings)), wanted)
+            seen = replay_inputs.from_csv(samples, names)
+        if output_format == "jsonl" and samples == STANDARD_INPUT:
+            replay = _replay(settings, _sharing(settings), asked.wanted)
+            _print_lines(_played(replay, ([one] for one in seen)), flush=True)
+        else:
+            _print_whole(asked, list(seen), settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the options ask for."""
+
+    emit: str
+    every: int
+    output_format: str
+    against: Path | None
+    chart: Path | None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is printed."""
+        return Wanted(
+            every=0 if self.emit == "alerts" else self.every, alerts=self.emit != "forecasts"
+        )
+
+    def wants(self, line: Line) -> bool:
+        """Whether *line* is printed."""
+        return self.emit in ("both", "forecasts" if isinstance(line, ForecastLine) else "alerts")
+
+
+def _asked(
+    emit: str, every: timedelta, output_format: str, against: Path | None, chart: Path | None
+) -> _Asked:
+    """The options, which have to fit together."""
+    if every < timedelta(seconds=1) or every % timedelta(seconds=1):
+        raise click.UsageError("--every is whole seconds, at least one.")
+    if against is not None and output_format not in ("table", "plot"):
+        raise click.UsageError("--against compares in words: it needs --format table or plot.")
+    if chart is not None:
         if output_format == "jsonl":
-            _print_lines(_played(replay, polls), flush=samples == STANDARD_INPUT)
-            return
-        _print_whole(replay, polls, against, output_format)
+            raise click.UsageError("--chart draws the whole: it goes with any other --format.")
+        replay_charts.check_target(chart)
+    return _Asked(
+        emit=emit,
+        every=int(every.total_seconds()),
+        output_format=output_format,
+        against=against,
+        chart=chart,
+    )
 
 
 @contextmanager
@@ -144,96 +171,51 @@ def _quiet_pipeline() -> Iterator[None]:
             gc.enable()
 
 
-# -- where the polls come from ----------------------------------------------------------------
-
-
-def _from_store(since: timedelta, names: Sequence[str]) -> tuple[Iterable[Sighting], Settings]:
-    settings = settings_to_read()
-    keys = [watched_key(key) for key in settings.keys if not names or key.name in names]
-    known = {key.name for key in keys}
-    for name in names:
-        if name not in known:
-            raise CommandError(f"No key named {name!r} is configured.")
-    now = datetime.now(UTC)
-    with reading_store(settings) as store:
-        return recorded(store, keys, now - since, now), settings
-
-
-def _from_csv(source: str, names: Sequence[str]) -> Iterator[Sighting]:
-    """The polls of a CSV: of a file in the order of time, of standard input as they come."""
-    if len(names) > 1:
-        raise click.UsageError("--key is given once with --samples.")
-    reader = SampleReader(names[0] if names else PROVIDER)
-    if source == STANDARD_INPUT:
-        return _in_order(_sightings(reader, sys.stdin, "standard input"))
-    return iter(sorted(_read_file(reader, Path(source)), key=lambda seen: seen.at))
-
-
-def _read_file(reader: SampleReader, path: Path) -> list[Sighting]:
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            return [seen for seen, _ in _sightings(reader, lines, str(path))]
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}.", code=Exit.STORE) from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{path}: it is not text in UTF-8.") from None
-
-
-def _sightings(reader: SampleReader, lines: TextIO, name: str) -> Iterator[tuple[Sighting, str]]:
-    for number, line in enumerate(lines, 1):
-        place = f"{name}:{number}"
-        try:
-            seen = reader.read(line)
-        except SampleError as error:
-            raise CommandError(f"{place}: {error}.") from None
-        if seen is not None:
-            yield seen, place
-
-
-def _in_order(sightings: Iterable[tuple[Sighting, str]]) -> Iterator[Sighting]:
-    """As they come; what goes back in time cannot be answered any more."""
-    newest: dict[str, datetime] = {}
-    for seen, place in sightings:
-        last = newest.get(seen.key)
-        if last is not None and seen.at < last:
-            raise CommandError(
-                f"{place}: it is older than the line before it of key {seen.key}: standard input"
-                " has to be in the order of time; a file need not be."
-            )
-        newest[seen.key] = seen.at
-        yield seen
-
-
 # -- whose rules hold -------------------------------------------------------------------------
 
 
-def _by_balance(settings: Settings | None) -> dict[str, Sequence[WatchedKey]]:
-    """The configured keys by name, each with those that share its balance."""
+Watch = Callable[[str], Sequence[WatchedKey]]
+"""The keys that are watched together with the named one."""
+
+
+def _sharing(settings: Settings | None) -> Watch:
+    """Those that share a balance."""
     keys = [watched_key(key) for key in settings.keys] if settings else []
     together: dict[str, list[WatchedKey]] = {}
     for key in keys:
         together.setdefault(key.balance_subject.id, []).append(key)
-    return {key.name: together[key.balance_subject.id] for key in keys}
+    return _watch(settings, {key.name: together[key.balance_subject.id] for key in keys})
 
 
-def _watched(
-    settings: Settings | None, known: dict[str, Sequence[WatchedKey]], name: str
-) -> Sequence[WatchedKey]:
-    """The keys that share a balance with the one called *name*; an unknown one stands alone."""
-    if name in known:
-        return known[name]
+def _all_in_order(settings: Settings | None, polled: Collection[str]) -> Watch:
+    """All configured ones that were polled: the outage of their provider is theirs together."""
+    keys = [watched_key(key) for key in settings.keys if key.name in polled] if settings else []
+    return _watch(settings, {key.name: keys for key in keys})
+
+
+def _watch(settings: Settings | None, known: Mapping[str, Sequence[WatchedKey]]) -> Watch:
+    """As *known*; a key that is not configured stands alone."""
     rules = settings.rules if settings else Rules()
     interval = settings.defaults.interval if settings else timedelta(minutes=5)
-    return (WatchedKey(name=name, provider=PROVIDER, interval=interval, rules=rules),)
+
+    def watch(name: str) -> Sequence[WatchedKey]:
+        alone = WatchedKey(name=name, provider=PROVIDER, interval=interval, rules=rules)
+        return known.get(name, (alone,))
+
+    return watch
+
+
+def _replay(settings: Settings | None, watch: Watch, wanted: Wanted) -> Replay:
+    return Replay(watch, wanted, settings.notify.repeat.by_severity if settings else {})
 
 
 # -- printing ---------------------------------------------------------------------------------
 
 
-def _played(replay: Replay, polls: Iterable[Sighting]) -> Iterator[Sequence[Line]]:
+def _played(replay: Replay, found: Iterable[Sequence[Sighting]]) -> Iterator[Sequence[Line]]:
     """What follows from each poll, and in the end."""
-    for seen in polls:
-        yield list(replay.feed(seen))
+    for poll in found:
+        yield list(replay.feed(*poll))
     yield list(replay.finish())
 
 
@@ -248,31 +230,58 @@ def _print_lines(played: Iterable[Sequence[Line]], *, flush: bool) -> None:
     sys.stdout.flush()
 
 
-def _print_whole(
-    replay: Replay, polls: Iterable[Sighting], against: Path | None, output_format: str
-) -> None:
-    seen = list(polls)
-    lines = [line for lines in _played(replay, seen) for line in lines]
-    if output_format == "json":
-        click.echo(replay_output.json_list(lines))
+def _print_whole(asked: _Asked, seen: Sequence[Sighting], settings: Settings | None) -> None:
+    """What is known as a whole beforehand, and all that can be made of it."""
+    if asked.output_format == "jsonl":
+        replay = _replay(settings, _all_in_order(settings, {s.key for s in seen}), asked.wanted)
+        _print_lines(_played(replay, polls(seen)), flush=False)
         return
-    if not seen:
+    if not seen and asked.output_format != "json":
         click.echo("There is nothing to replay: no polls in this time.")
+        if asked.chart:
+            raise CommandError(f"{asked.chart}: there is nothing to draw.")
         return
-    if output_format == "plot":
-        output.print_blocks(*replay_output.plots(seen, lines))
-        return
-    blocks = replay_output.tables(seen, lines)
-    if against is not None:
-        other = _other_settings(against)
-        theirs = Replay(partial(_watched, other, _by_balance(other)), replay.wanted)
-        compared = [line for lines in _played(theirs, seen) for line in lines]
-        blocks = replay_output.comparison(_alerts_only(lines), _alerts_only(compared), str(against))
-    output.print_blocks(*blocks)
+    name = str(settings.source) if settings else "Default rules"
+    outcomes = [_outcome(name, settings, asked, seen)]
+    if asked.against is not None:
+        other = _other_settings(asked.against)
+        outcomes.append(_outcome(str(asked.against), other, asked, seen))
+    _print(asked, seen, outcomes)
+    if asked.chart is not None:
+        click.echo(replay_charts.write_picture(asked.chart, seen, outcomes), err=True)
 
 
-def _alerts_only(lines: Iterable[Line]) -> list[Line]:
-    return [line for line in lines if not isinstance(line, ForecastLine)]
+def _outcome(
+    name: str, settings: Settings | None, asked: _Asked, seen: Sequence[Sighting]
+) -> replay_charts.Outcome:
+    every = asked.every if asked.chart else asked.wanted.every
+    watch = _all_in_order(settings, {one.key for one in seen})
+    replay = _replay(settings, watch, Wanted(every=every, alerts=True))
+    lines = [line for lines in _played(replay, polls(seen)) for line in lines]
+    return replay_charts.Outcome(name=name, sharing=_sharing(settings), lines=lines)
+
+
+def _print(
+    asked: _Asked, seen: Sequence[Sighting], outcomes: Sequence[replay_charts.Outcome]
+) -> None:
+    lines = [line for line in outcomes[0].lines if asked.wants(line)]
+    if asked.output_format == "json":
+        click.echo(replay_output.json_list(lines))
+    elif asked.output_format == "plot":
+        output.print_blocks(*replay_charts.plots(seen, outcomes))
+        output.print_blocks(*_conclusion(outcomes))
+    elif asked.against is not None:
+        output.print_blocks(
+            *replay_output.comparison(outcomes[0].lines, outcomes[1].lines, outcomes[1].name)
+        )
+    else:
+        output.print_blocks(*replay_output.tables(seen, lines, emit=asked.emit))
+
+
+def _conclusion(outcomes: Sequence[replay_charts.Outcome]) -> list[output.Block]:
+    if len(outcomes) == 1:
+        return [replay_output.summary(outcomes[0].lines)]
+    return replay_output.comparison(outcomes[0].lines, outcomes[1].lines, outcomes[1].name)[-1:]
 
 
 def _other_settings(path: Path) -> Settings:

@@ -1,32 +1,22 @@
-"""How a replay is printed: JSON lines, tables, a plot of each meter with its alerts."""
+"""How a replay is printed: as JSON lines and as tables."""
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
-import sys
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from monitor.cli import output, plot
+from monitor.cli import output
 from monitor.core import wording
 from monitor.core.events import Change
 from monitor.core.forecast import Runway
-from monitor.core.model import Sample, Severity
 from monitor.core.projection import LONGEST
 from monitor.core.stories import tell
-from monitor.replay import AlertLine, ForecastLine, Line, Sighting
-
-LABEL_COLUMNS = 24
-"""What a plot leaves free beside the chart for the labels of the amounts."""
+from monitor.replay import AlertLine, ForecastLine, Line, Sighting, alerts_told, episodes
 
 HOUR = timedelta(hours=1)
-
-_MARKS = {Severity.INFO: "+", Severity.WARNING: "!", Severity.CRITICAL: "X"}
-
 
 # -- JSON lines -------------------------------------------------------------------------------
 
@@ -81,7 +71,7 @@ def _runway(runway: Runway | None) -> str:
 # -- tables -----------------------------------------------------------------------------------
 
 
-def tables(seen: Sequence[Sighting], lines: Sequence[Line]) -> list[output.Block]:
+def tables(seen: Sequence[Sighting], lines: Sequence[Line], *, emit: str) -> list[output.Block]:
     """What was replayed, the forecasts where they were asked for, and the alerts."""
     first, last = output.time(seen[0].at), output.time(seen[-1].at)
     keys = len({one.key for one in seen})
@@ -94,7 +84,7 @@ def tables(seen: Sequence[Sighting], lines: Sequence[Line]) -> list[output.Block
         blocks += ["", _forecast_table(forecasts)]
     if alerts:
         blocks += ["", _alert_table(alerts)]
-    return [*blocks, "", summary(alerts)]
+    return blocks if emit == "forecasts" else [*blocks, "", summary(alerts)]
 
 
 def _forecast_table(forecasts: Iterable[ForecastLine]) -> output.Table:
@@ -146,79 +136,43 @@ def _alert_table(alerts: Iterable[AlertLine]) -> output.Table:
     return table
 
 
-def summary(alerts: Sequence[AlertLine]) -> str:
+def summary(alerts: Iterable[Line]) -> str:
     """How many alerts there would have been, by rule."""
-    episodes = _episodes(alerts)
-    if not episodes:
+    told = alerts_told(episodes(alerts))
+    if not told:
         return "There would have been no alerts."
-    by_rule = ", ".join(f"{rule} {count}" for rule, count in episodes.most_common())
-    return f"There would have been {wording.count(episodes.total(), 'alert')}: {by_rule}."
-
-
-def _episodes(alerts: Iterable[AlertLine]) -> Counter[str]:
-    """The alerts that somebody would have been told of, by rule."""
-    told = {
-        (line.key, line.event.alert_id): line.event.rule
-        for line in alerts
-        if line.is_open and line.event.told
-    }
-    return Counter(told.values())
+    by_rule = ", ".join(f"{rule} {count}" for rule, count in told.most_common())
+    return f"There would have been {wording.count(told.total(), 'alert')}: {by_rule}."
 
 
 def comparison(ours: Sequence[Line], theirs: Sequence[Line], name: str) -> list[output.Block]:
-    """The alerts of two configurations beside each other, by rule."""
-    mine = _episodes(line for line in ours if isinstance(line, AlertLine))
-    other = _episodes(line for line in theirs if isinstance(line, AlertLine))
+    """The alerts of two configurations beside each other: each of them, by rule, and in all."""
+    mine, other = alerts_told(episodes(ours)), alerts_told(episodes(theirs))
+    words = f"With {name} there would have been {_instead(other.total(), mine.total())}."
+    if not mine and not other:
+        return [words]
     table = output.Table(
         ("rule", "now", "there", "change"), right=frozenset({"now", "there", "change"})
     )
     for rule in sorted({*mine, *other}):
-        table.add(rule, str(mine[rule]), str(other[rule]), f"{other[rule] - mine[rule]:+d}")
-    total, there = mine.total(), other.total()
-    words = f"With {name} there would have been {wording.count(there, 'alert')} instead of {total}."
-    return [table, "", words] if mine or other else [words]
+        change = other[rule] - mine[rule]
+        table.add(rule, str(mine[rule]), str(other[rule]), f"{change:+d}" if change else "0")
+    return [_side_by_side(ours, theirs), "", table, "", words]
 
 
-# -- plots ------------------------------------------------------------------------------------
+def _instead(there: int, now: int) -> str:
+    return f"{wording.count(there, 'alert')} instead of {now}"
 
 
-def plots(seen: Sequence[Sighting], lines: Sequence[Line]) -> list[output.Block]:
-    """A chart of each meter, with a mark under it where an alert was raised."""
-    samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for one in seen:
-        if one.reason is None:
-            sample = Sample(
-                key=one.key, meter=one.meter, at=one.at, until=one.at, balance=one.balance
-            )
-            samples[one.key, one.meter].append(sample)
-    columns = shutil.get_terminal_size((100, 24)).columns
-    alerts = [line for line in lines if isinstance(line, AlertLine)]
-    blocks: list[output.Block] = []
-    for (key, meter), points in samples.items():
-        frame = plot.Frame(
-            since=points[0].at,
-            until=points[-1].at,
-            width=max(columns - LABEL_COLUMNS, 40),
-            blocks=plot.blocks_for(sys.stdout.encoding),
-        )
-        mine = [a for a in alerts if a.key == key and a.meter in ("", meter)]
-        drawn = plot.draw(points, (), frame, "")
-        marks = _marked(mine, frame)
-        indent = " " * drawn[0].index("|") + "  "
-        blocks += [f"{key} {meter}", *drawn[:-1], indent + marks, drawn[-1], ""]
-    return [*blocks, "+: topped up, !: warning, X: critical", summary(alerts)]
-
-
-def _marked(alerts: Iterable[AlertLine], frame: plot.Frame) -> str:
-    """The worst alert that was raised in each column."""
-    marks: dict[int, Severity] = {}
-    for line in alerts:
-        if line.is_open:
-            column = frame.column(line.at)
-            worst = max(marks.get(column, line.event.severity), line.event.severity, key=_rank)
-            marks[column] = worst
-    return "".join(_MARKS[marks[n]] if n in marks else " " for n in range(frame.width)).rstrip()
-
-
-def _rank(severity: Severity) -> int:
-    return severity.rank
+def _side_by_side(ours: Iterable[Line], theirs: Iterable[Line]) -> output.Table:
+    """What would have been told, in the order of time; the same moment is one row."""
+    rows: dict[tuple[datetime, str, str, str], list[str]] = {}
+    for place, lines in enumerate((ours, theirs)):
+        for one in episodes(lines):
+            if one.told:
+                slot = (one.since, one.key, one.meter, one.rule)
+                rows.setdefault(slot, [output.NOTHING, output.NOTHING])[place] = one.severity
+    table = output.Table(("time", "key", "rule", "now", "there"))
+    for (at, key, _, rule), (now, there) in sorted(rows.items()):
+        table.add(output.time(at), key, rule, now, there)
+    return table

@@ -18,6 +18,7 @@ from monitor.config import (
     ChannelSettings,
     ConfigError,
     Loaded,
+    NothingConfiguredError,
     Problem,
     Settings,
     find,
@@ -43,10 +44,11 @@ class Need(Enum):
     SEND = "send"  # the channels' URLs are judged too, which has to load Apprise
 
 
-def load_all(need: Need) -> Loaded:
+def load_all(need: Need, *, variable: str = "") -> Loaded:
     """Settings and warnings, from the file or else from the environment.
 
-    Ends the command with all problems at once where there are any.
+    Ends the command with all problems at once where there are any, and with how to go on where
+    there is nothing at all; *variable* holds the key of a command that is for one provider only.
     """
     path = config_path()
     try:
@@ -58,16 +60,18 @@ def load_all(need: Need) -> Loaded:
             check_channel_url=None if need is Need.SEND else lambda _: None,
             secrets_needed=need is not Need.READ,
         )
+    except NothingConfiguredError as error:
+        lines = (*map(str, error.problems), *_ways_on(variable))
+        raise CommandError(*lines, code=Exit.CONFIG) from None
     except ConfigError as error:
-        hints = [] if path else _NO_CONFIGURATION
-        raise CommandError(*problem_lines(error.problems), *hints, code=Exit.CONFIG) from None
+        raise CommandError(*problem_lines(error.problems), code=Exit.CONFIG) from None
 
 
-_NO_CONFIGURATION = (
-    "Two ways on:",
-    "  one key, no file:   KIE_API_KEY=... credit-monitor check",
-    "  a file to edit:     credit-monitor config init --output config.yaml",
-)
+def _ways_on(variable: str) -> Iterator[str]:
+    command = click.get_current_context().command_path if variable else "credit-monitor check"
+    yield "Two ways on:"
+    yield f"  one key, no file:   {variable or 'KIE_API_KEY'}=... {command}"
+    yield "  a file to edit:     credit-monitor config init --output config.yaml"
 
 
 def problem_lines(problems: Sequence[Problem]) -> list[str]:

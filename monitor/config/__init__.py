@@ -4,7 +4,7 @@ from monitor.config.channels import ChannelSettings
 from monitor.config.load import Loaded, find, from_environment, load
 from monitor.config.models import Limit, Settings
 from monitor.config.notify import Notify
-from monitor.config.problems import ConfigError, Level, Problem
+from monitor.config.problems import ConfigError, Level, NothingConfiguredError, Problem
 from monitor.config.schema import schema
 from monitor.config.show import show
 from monitor.config.starter import starter
@@ -15,6 +15,7 @@ __all__ = [
     "Level",
     "Limit",
     "Loaded",
+    "NothingConfiguredError",
     "Notify",
     "Problem",
     "Settings",

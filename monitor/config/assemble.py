@@ -21,7 +21,7 @@ from monitor.config.credentials import Credentials
 from monitor.config.models import Defaults, Heartbeat, Settings
 from monitor.config.problems import Findings, Path
 from monitor.config.rules import merged, switched
-from monitor.config.schema import fields_at
+from monitor.config.schema import description_at, fields_at
 from monitor.config.secrets import FromEnvironment
 from monitor.core.rules import Rules
 from monitor.delivery.senders import CONSOLE_URLS
@@ -282,7 +282,14 @@ class Assembly:
         document = value
         for step in reversed(path):
             document = {step: document}
-        wording.report(errors, value, path, lambda at: fields_at(at, document), self._findings)
+        wording.report(
+            errors,
+            value,
+            path,
+            self._findings,
+            fields=lambda at: fields_at(at, document),
+            description=lambda at: description_at(at, document),
+        )
         return None
 
     def _entries(self, section: str) -> Iterator[tuple[int, dict[str, Any]]]:

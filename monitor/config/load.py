@@ -22,7 +22,14 @@ from monitor.config.document import (
 )
 from monitor.config.environment import FoundKey, entry_of, keys_in
 from monitor.config.models import Settings
-from monitor.config.problems import ConfigError, Finding, Findings, Mark, Problem
+from monitor.config.problems import (
+    ConfigError,
+    Finding,
+    Findings,
+    Mark,
+    NothingConfiguredError,
+    Problem,
+)
 from monitor.config.problems import Path as ValuePath
 from monitor.config.wording import shown
 from monitor.providers import environment_names
@@ -119,7 +126,8 @@ def load(
 def from_environment(environ: Mapping[str, str]) -> Loaded:
     """Settings without a file: a key for each usual variable that is set, named as its provider.
 
-    Raises :class:`ConfigError` if there is none, or if one holds no key.
+    Raises :class:`NothingConfiguredError` if there is none, :class:`ConfigError` if one holds no
+    key.
     """
     found = list(keys_in(environ))
     _check_variables(found, environ)
@@ -154,7 +162,7 @@ def _check_variables(found: Sequence[FoundKey], environ: Mapping[str, str]) -> N
             "there is no configuration file, and no key in the usual variables"
             f" ({names}, ...: credit-monitor providers tells those of each provider)"
         )
-        problems = [Problem(file=ENVIRONMENT, message=text)]
+        raise NothingConfiguredError([Problem(file=ENVIRONMENT, message=text)])
     if problems:
         raise ConfigError(problems)
 

@@ -50,6 +50,10 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class NothingConfiguredError(ConfigError):
+    """There is no file, and none of the usual variables is set."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A problem before its place in the file was looked up.

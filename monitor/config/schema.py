@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from monitor.config.models import Settings
 from monitor.config.problems import Path
 from monitor.core.fields import format_duration
+from monitor.providers import REGISTRY
 
 _SWITCH: dict[str, Any] = {"enum": ["on", "off", True, False]}
 
@@ -43,8 +44,29 @@ def schema() -> dict[str, Any]:
     }
 
 
+_ENTRY = 2
+"""Steps to an entry of a section: its name, and the position."""
+
+
 def fields_at(path: Path, document: Any) -> list[str]:
     """The names of the fields that may stand in the mapping at *path* of *document*."""
+    return sorted({name for form in _forms_at(path, document) for name in _fields(form)})
+
+
+def description_at(path: Path, document: Any) -> str:
+    """What the field at *path* of *document* is; empty where nothing is said about it."""
+    *above, name = path
+    if not isinstance(name, str):
+        return ""
+    if path[0] == "keys" and len(above) == _ENTRY:  # the schema is loose about the catalog
+        entry = _descend(_descend(document, "keys"), path[1])
+        own = REGISTRY.model(str(_descend(entry, "provider"))).model_fields.get(name)
+        return (own.description if own else None) or ""
+    found = (_fields(form).get(name, {}) for form in _forms_at(tuple(above), document))
+    return next((text for each in found if (text := each.get("description"))), "")
+
+
+def _forms_at(path: Path, document: Any) -> list[dict[str, Any]]:
     whole = _cached()
     nodes = [whole]
     value = document
@@ -52,8 +74,12 @@ def fields_at(path: Path, document: Any) -> list[str]:
         forms = [form for node in nodes for form in _forms(node, value, whole)]
         nodes = [child for form in forms if (child := _child(form, step)) is not None]
         value = _descend(value, step)
-    forms = [form for node in nodes for form in _forms(node, value, whole)]
-    return sorted({name for form in forms for name in form.get("properties", ())})
+    return [form for node in nodes for form in _forms(node, value, whole)]
+
+
+def _fields(form: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = form.get("properties", {})
+    return fields
 
 
 @cache

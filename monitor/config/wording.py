@@ -20,7 +20,6 @@ _SHORT_NAME = 16
 _LONG_NAME = 40
 
 _TEXTS = {
-    "missing": "is missing",
     "model_type": "must be a mapping (name: value)",
     "model_attributes_type": "must be a mapping (name: value)",
     "dict_type": "must be a mapping (name: value)",
@@ -44,12 +43,15 @@ def report(
     errors: Iterable[ErrorDetails],
     value: Any,
     base: Path,
-    fields: Callable[[Path], Iterable[str]],
     findings: Findings,
+    *,
+    fields: Callable[[Path], Iterable[str]],
+    description: Callable[[Path], str],
 ) -> None:
     """Enter the library's *errors* about *value*, which stands at *base*, into *findings*.
 
-    *fields* tells which fields exist at a path, for "did you mean".
+    *fields* tells which fields exist at a path, for "did you mean", and *description* what the
+    field at a path is, for one that is missing.
     """
     placed = [(place(error, value), error) for error in errors]
     for path, error in placed:
@@ -61,6 +63,9 @@ def report(
             continue
         if error["type"] == "extra_forbidden":
             findings.error(full, _unknown(full, fields), on_name=True)
+        elif error["type"] == "missing":
+            text = description(full)
+            findings.error(full, f"is missing: {text}" if text else "is missing")
         else:
             findings.error(full, _explain(error, _at(value, path)))
 

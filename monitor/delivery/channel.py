@@ -7,46 +7,24 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.core.events import Change, Event, Suppressed, Suppression
-from monitor.core.messages import (
-    Lateness,
-    Message,
-    came_and_went,
-    fallback_end_note,
-    fallback_note,
-    limit_note,
-)
-from monitor.core.model import Severity
+from monitor.core.messages import Message, came_and_went
 from monitor.core.notifications import Attempt, Notification, NotificationState
 from monitor.delivery.base import Delivery, Outcome, Sender
 from monitor.delivery.context import OutboxContext
+from monitor.delivery.entries import Entry, events_of, lateness, notes_of, waits_longer
+from monitor.delivery.fallback import Accept, Fallback
 from monitor.delivery.patience import LONGEST_RETRY, Quota, conclude
 from monitor.store.base import Changes
 
 log = logging.getLogger(__name__)
 
-LATE_AFTER = timedelta(minutes=1)
-"""A message that leaves this long after its time says so."""
 MAX_TOGETHER = 200
 """After a channel's outage at most this many notifications are told in one message."""
-
-_OVER = (Change.RESOLVED, Change.OCCURRED)
-
-Accept = Callable[[Iterable[Notification], Iterable[Event]], None]
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A waiting notification; ``ready_at`` is in the clock's monotonic seconds."""
-
-    notification: Notification
-    events: dict[int, Event]
-    ready_at: float
-    limited: bool = False
 
 
 class Channel:
@@ -54,10 +32,8 @@ class Channel:
 
     def __init__(self, name: str, sender: Sender, context: OutboxContext, accept: Accept) -> None:
         self.name = name
-        self.entries: dict[int, _Entry] = {}
-        self.handed: set[int] = set()  # alerts that the fallback was told of and believes open
-        self._accept_elsewhere = accept
-        self._fallback = context.policy.fallbacks.get(name, "")
+        self.entries: dict[int, Entry] = {}
+        self.fallback = Fallback(name, context, accept)
         self._quota = Quota(context.policy.limits.get(name))
         self._sender = sender
         self._context = context
@@ -76,8 +52,16 @@ class Channel:
         """Begin to deliver."""
         self._task = asyncio.create_task(self._run(), name=f"channel-{self.name}")
 
-    def accept(self, notification: Notification, events: Mapping[int, Event]) -> None:
-        """Take over a pending notification, or a newer version of a waiting one."""
+    def accept(
+        self,
+        notification: Notification,
+        events: Mapping[int, Event],
+        heard: Collection[tuple[str, int]] = (),
+    ) -> None:
+        """Take over a pending notification, or a newer version of a waiting one.
+
+        *heard* are the events that channels are told of by themselves, each with its channel.
+        """
         entry = self.entries.get(notification.id)
         if entry is None:
             # Waits are taken on the monotonic clock, so that a step of the wall clock neither
@@ -85,9 +69,11 @@ class Channel:
             wait = (notification.next_attempt_at - self._clock.now()).total_seconds()
             bound = max(LONGEST_RETRY.total_seconds(), _seconds(notification))
             ready = self._clock.monotonic() + min(max(wait, 0.0), bound)
-            entry = self.entries[notification.id] = _Entry(notification, {}, ready)
+            entry = self.entries[notification.id] = Entry(notification, ready)
         entry.notification = notification
         entry.events.update({i: events[i] for i in notification.event_ids if i in events})
+        name = self.fallback.name
+        entry.heard.update(i for i in notification.event_ids if (name, i) in heard)
         self._wake.set()
 
     def reconfigure(self, context: OutboxContext, sender: Sender | None) -> None:
@@ -96,7 +82,7 @@ class Channel:
         What failed on the old way is tried on the new one at once; a send that is under way ends.
         """
         self._context = context
-        self._fallback = context.policy.fallbacks.get(self.name, "")
+        self.fallback.reconfigure(context)
         self._quota.change(context.policy.limits.get(self.name))
         if sender is not None:
             old, self._sender = self._sender, sender
@@ -168,13 +154,13 @@ class Channel:
         first = min(self._may_leave_at(entry) for entry in self.entries.values())
         return max(first, self._paused_until) - self._clock.monotonic()
 
-    def _may_leave_at(self, entry: _Entry) -> float:
+    def _may_leave_at(self, entry: Entry) -> float:
         return max(entry.ready_at, self._free_at(entry))
 
-    def _free_at(self, entry: _Entry) -> float:
+    def _free_at(self, entry: Entry) -> float:
         if entry.notification.body:
             return 0.0  # a report is no alert: the limit does not cover it
-        return self._quota.free_at(critical=_is_critical(entry))
+        return self._quota.free_at(critical=entry.is_critical)
 
     def _note_limited(self) -> None:
         """Record of what is due that the channel has had its fill."""
@@ -192,7 +178,7 @@ class Channel:
             )
             self._context.record(changes)
 
-    def _ready(self) -> list[_Entry]:
+    def _ready(self) -> list[Entry]:
         """What goes out now, oldest first: what is due, and with it all that has failed before.
 
         Otherwise "resolved" could arrive while "fired" still sits out a longer backoff.
@@ -233,25 +219,25 @@ class Channel:
         if self._sender is not sender:  # what the old way did says nothing about the new one
             self._try_again()
 
-    def _has_passed(self, entries: Sequence[_Entry]) -> bool:
+    def _has_passed(self, entries: Sequence[Entry]) -> bool:
         """Whether all of it was held back and is over: nobody has heard of it, nobody needs to.
 
         What a limit held back is dropped only if it was not critical: nobody asked to be spared.
         """
         if any(e.notification.attempts or e.notification.note for e in entries):
             return False  # somebody may have heard of it, or was to be told by another channel
-        if not all(self._was_quiet(e) or (e.limited and not _is_critical(e)) for e in entries):
+        if not all(self._was_quiet(e) or (e.limited and not e.is_critical) for e in entries):
             return False
-        events = _events(entries)
+        events = events_of(entries)
         gone = came_and_went(events)
         return bool(events) and all(event.alert_id in gone for event in events)
 
-    def _not_silenced(self, entries: list[_Entry]) -> list[_Entry]:
+    def _not_silenced(self, entries: list[Entry]) -> list[Entry]:
         """*entries* without what was silenced while it waited; told when the silence is over.
 
         The end of what people were told before is told all the same: it was decided before.
         """
-        events = _events(entries)
+        events = events_of(entries)
         ends = {e.alert_id for e in events} - came_and_went(events)
         muted = {
             e.id: e
@@ -273,7 +259,7 @@ class Channel:
         self._context.record(changes)
         return left
 
-    def _drop(self, entries: Sequence[_Entry], reason: Suppression) -> None:
+    def _drop(self, entries: Sequence[Entry], reason: Suppression) -> None:
         now, changes = self._clock.now(), Changes()
         for entry in entries:
             dropped = NotificationState.DROPPED
@@ -282,7 +268,7 @@ class Channel:
             )
             del self.entries[entry.notification.id]
             self._context.listener.notification(self.name, "dropped")
-        self._suppress(_events(entries), reason, changes)
+        self._suppress(events_of(entries), reason, changes)
         self._context.record(changes)
 
     def _suppress(self, events: Iterable[Event], reason: Suppression, changes: Changes) -> None:
@@ -292,30 +278,19 @@ class Channel:
             for event in events
         ]
 
-    def _was_quiet(self, entry: _Entry) -> bool:
-        """Whether quiet hours held it: it waited longer than a group does."""
-        waited = entry.notification.due_at - entry.notification.created_at
-        return waited > self._context.policy.group_wait
+    def _was_quiet(self, entry: Entry) -> bool:
+        return waits_longer(entry.notification, self._context.policy.group_wait)
 
-    def _message(self, entries: Sequence[_Entry], now: datetime) -> tuple[Message, list[Event]]:
+    def _message(self, entries: Sequence[Entry], now: datetime) -> tuple[Message, list[Event]]:
         """What the entries tell, as one message, and its events; a stored message is alone."""
-        late, notes = _lateness(entries, now), self._notes(entries)
+        late, notes = lateness(entries, now), notes_of(entries)
         body = entries[0].notification.body
         if body:
             message = self._context.recall(body, now, late)
             return replace(message, notes=(*notes, *message.notes)), []
-        told = _events(entries)
+        told = events_of(entries)
         held = any(self._was_quiet(e) or e.limited for e in entries)
         return self._context.compose(told, now, late, notes, held), told
-
-    def _notes(self, entries: Sequence[_Entry]) -> list[str]:
-        """What the message says about itself: whose it was, and what was held back."""
-        notes = list(dict.fromkeys(e.notification.note for e in entries if e.notification.note))
-        held = sum(entry.limited for entry in entries)
-        if held:
-            events = [e for entry in entries if entry.limited for e in entry.events.values()]
-            notes.append(limit_note(held, list(dict.fromkeys(e.label for e in events))))
-        return notes
 
     async def _deliver(self, message: Message, events: Sequence[Event]) -> Delivery:
         if events:
@@ -341,7 +316,7 @@ class Channel:
             log.exception("channel %s: internal error, sending without charts", self.name)
             return message
 
-    def _conclude(self, entries: list[_Entry], delivery: Delivery, took: timedelta) -> None:
+    def _conclude(self, entries: list[Entry], delivery: Delivery, took: timedelta) -> None:
         now, changes = self._clock.now(), Changes()
         jitter = self._context.rng.random()
         if delivery.outcome is Outcome.DELIVERED and not entries[0].notification.body:
@@ -355,7 +330,7 @@ class Channel:
                 give_up_after=self._context.policy.give_up_after,
                 jitter=jitter,
             )
-            after = self._handed_over(entry, after, now, changes)
+            after = self.fallback.take(entry, after, now, changes)
             changes.notifications.append(after)
             changes.attempts.append(
                 Attempt(
@@ -374,51 +349,7 @@ class Channel:
             self._move(entry, after, now)
         self._context.record(changes)
 
-    def _handed_over(
-        self, entry: _Entry, after: Notification, now: datetime, changes: Changes
-    ) -> Notification:
-        """*after*, and the fallback told of it where this channel has refused or failed too long.
-
-        A channel that only fails goes on being tried; the fallback is told once.  Of the end of
-        what it was told before it hears in any case.
-        """
-        if not self._fallback or after.handed_to:
-            return after
-        failing = now - after.due_at >= self._context.policy.fallback_after
-        refused = after.state is NotificationState.DEAD
-        ends = [e for e in entry.events.values() if self._ends_handed(e)]
-        if after.state is NotificationState.DELIVERED:
-            if ends:
-                only = replace(after, event_ids=tuple(e.id for e in ends))
-                self._tell_fallback(only, ends, fallback_end_note(self.name), now, changes)
-            return after
-        if not (refused or failing or ends):
-            return after
-        note = fallback_note(self.name, after.error)
-        self._tell_fallback(after, entry.events.values(), note, now, changes)
-        return replace(after, handed_to=self._fallback)
-
-    def _ends_handed(self, event: Event) -> bool:
-        return event.change is Change.RESOLVED and event.alert_id in self.handed
-
-    def _tell_fallback(
-        self,
-        after: Notification,
-        events: Collection[Event],
-        note: str,
-        now: datetime,
-        changes: Changes,
-    ) -> None:
-        handed = self._context.hand_over(replace(after, error=""), self._fallback, note)
-        handed = replace(
-            handed, state=NotificationState.PENDING, finished_at=None, next_attempt_at=now
-        )
-        changes.notifications.append(handed)
-        self._accept_elsewhere([handed], events)
-        self.handed |= {e.alert_id for e in events if e.change not in _OVER}
-        self.handed -= {e.alert_id for e in events if e.change in _OVER}
-
-    def _move(self, entry: _Entry, after: Notification, now: datetime) -> None:
+    def _move(self, entry: Entry, after: Notification, now: datetime) -> None:
         if after.state is not NotificationState.PENDING:
             del self.entries[after.id]
             return
@@ -442,26 +373,5 @@ class Channel:
             log.warning("channel %s: cannot deliver, retrying: %s", self.name, delivery.detail)
 
 
-def _events(entries: Sequence[_Entry]) -> list[Event]:
-    """What *entries* tell, each event once, oldest first."""
-    events = {e.id: e for entry in entries for e in entry.events.values()}
-    return sorted(events.values(), key=lambda e: e.id)
-
-
-def _is_critical(entry: _Entry) -> bool:
-    return any(event.severity is Severity.CRITICAL for event in entry.events.values())
-
-
 def _seconds(notification: Notification) -> float:
     return (notification.due_at - notification.created_at).total_seconds()
-
-
-def _lateness(entries: Sequence[_Entry], now: datetime) -> Lateness | None:
-    """Whether, how much and why a message comes late; the oldest notification decides."""
-    own = [e for e in entries if not e.limited and not e.notification.note]
-    if not own:
-        return None  # a note says why
-    first = min(own, key=lambda e: e.notification.due_at).notification
-    if now - first.due_at < LATE_AFTER:
-        return None
-    return Lateness(due_at=first.due_at, cause=first.error or "credit-monitor was not running")

@@ -16,6 +16,7 @@ from monitor.core.notifications import Notification, NotificationState
 from monitor.delivery.base import Sender
 from monitor.delivery.channel import Channel
 from monitor.delivery.context import OutboxContext
+from monitor.delivery.entries import waits_longer
 from monitor.store.base import Changes
 
 
@@ -41,7 +42,7 @@ class Outbox:
         }
         for channel, alert_id in handed:
             if channel in self._workers:
-                self._workers[channel].handed.add(alert_id)
+                self._workers[channel].fallback.handed.add(alert_id)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -51,16 +52,28 @@ class Outbox:
     def accept(self, notifications: Iterable[Notification], events: Iterable[Event]) -> None:
         """Take over pending notifications, or newer versions of waiting ones, with their events."""
         known = {event.id: event for event in events}
-        for notification in notifications:
-            if notification.state is not NotificationState.PENDING:
-                continue
+        pending = [n for n in notifications if n.state is NotificationState.PENDING]
+        heard = self._heard(pending)
+        for notification in pending:
             if notification.channel in self._elsewhere:
                 continue
             worker = self._workers.get(notification.channel)
             if worker is None:
                 self._bury(notification)
             else:
-                worker.accept(notification, known)
+                worker.accept(notification, known, heard)
+
+    def _heard(self, notifications: Iterable[Notification]) -> set[tuple[str, int]]:
+        """Which channels are told of which events by themselves; not what is held for quiet hours,
+        which may be over before it is told.
+        """
+        wait = self._context.policy.group_wait
+        return {
+            (told.channel, event_id)
+            for told in notifications
+            if not told.note and not waits_longer(told, wait)
+            for event_id in told.event_ids
+        }
 
     def held(self) -> set[int]:
         """The notifications that wait here."""

@@ -83,7 +83,7 @@ def round_times(
 
 def curve(runs: Sequence[Sequence[Sample]], scale: Scale, width: int) -> Iterator[Item]:
     """The balance as a line with a light area below it, one for each of *runs*."""
-    strokes = [[point for sample in run for point in _ends(sample, scale)] for run in runs]
+    strokes = [list(dict.fromkeys(p for s in run for p in _ends(s, scale))) for run in runs]
     ground = scale.y(0)
     for points in strokes:
         area = ((points[0][0], ground), *points, (points[-1][0], ground))

@@ -24,7 +24,7 @@ def paint(drawing: dict[str, Any]) -> bytes:
         _PAINTERS[item["kind"]](canvas, item)
     smooth = image.resize((width, height), Image.Resampling.LANCZOS)
     file = BytesIO()
-    smooth.quantize(128).save(file, "PNG", optimize=True)
+    smooth.quantize(256, Image.Quantize.MAXCOVERAGE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
+from itertools import groupby
 
 from monitor.drawing.items import Drawing, Item, Point
 
@@ -12,7 +13,12 @@ _ACROSS = {"l": "start", "m": "middle", "r": "end"}
 
 def svg(drawing: Drawing) -> str:
     """The SVG of *drawing*, a document of its own."""
-    body = "\n".join(_ELEMENTS[item.kind](item) for item in drawing.items)
+    alike = groupby(drawing.items, key=lambda item: (item.kind, item.colour, item.width))
+    body = "\n".join(
+        element
+        for (kind, _, _), items in alike
+        for element in ([_lines(list(items))] if kind == "line" else map(_ELEMENTS[kind], items))
+    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" font-family="sans-serif"'
         f' viewBox="0 0 {drawing.width} {drawing.height}">\n'
@@ -26,10 +32,12 @@ def _places(points: tuple[Point, ...]) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in points)
 
 
-def _line(item: Item) -> str:
+def _lines(items: Sequence[Item]) -> str:
+    """Lines that look the same, such as the dashes of one line, as one element."""
+    places = " ".join(f"M{_places(item.points)}" for item in items)
     return (
-        f'<polyline points="{_places(item.points)}" fill="none" stroke="{item.colour}"'
-        f' stroke-width="{item.width}" stroke-linejoin="round"/>'
+        f'<path d="{places}" fill="none" stroke="{items[0].colour}"'
+        f' stroke-width="{items[0].width}" stroke-linejoin="round"/>'
     )
 
 
@@ -56,7 +64,6 @@ def _text(item: Item) -> str:
 
 
 _ELEMENTS: dict[str, Callable[[Item], str]] = {
-    "line": _line,
     "area": _area,
     "dot": _dot,
     "text": _text,

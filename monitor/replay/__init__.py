@@ -1,11 +1,13 @@
 """What the rules would have said of recorded balances: the daemon's pipeline over the past."""
 
-from monitor.replay.engine import AlertLine, ForecastLine, Line, Replay, Sighting, Wanted
+from monitor.replay.engine import AlertLine, ForecastLine, Line, Replay, Sighting, Wanted, polls
+from monitor.replay.episodes import Episode, alerts_told, episodes
 from monitor.replay.history import recorded
 from monitor.replay.samples import SampleError, SampleReader
 
 __all__ = [
     "AlertLine",
+    "Episode",
     "ForecastLine",
     "Line",
     "Replay",
@@ -13,5 +15,8 @@ __all__ = [
     "SampleReader",
     "Sighting",
     "Wanted",
+    "alerts_told",
+    "episodes",
+    "polls",
     "recorded",
 ]

@@ -31,15 +31,17 @@ class SampleError(ValueError):
 class SampleReader:
     """Reads line after line; the first one may name the columns, in any order.
 
-    *key* is the name of the key where no column gives one.
+    *names*: where a column names the key, only lines of these are samples if *only_these*; where
+    none does, there has to be one name, which is that of the key.
     """
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, names: Sequence[str], *, only_these: bool = False) -> None:
+        self._names = names
+        self._only_these = only_these
         self._places: dict[str, int] | None = None
 
     def read(self, text: str) -> Sighting | None:
-        """What one line says; None for a line without a sample: blank, a comment, the heading.
+        """What one line says; None without a sample: blank, a comment, the heading, another key.
 
         Raises :class:`SampleError`.
         """
@@ -50,14 +52,17 @@ class SampleReader:
         if self._places is None:
             named = _named(fields)
             self._places = named or _guessed(fields)
+            if "key" not in self._places and len(self._names) > 1:
+                raise SampleError("there is no column 'key', so only one key can be named")
             if named:
                 return None
-        return self._sighting(self._places, fields)
+        seen = self._sighting(self._places, fields)
+        return None if self._only_these and seen.key not in self._names else seen
 
     def _sighting(self, places: dict[str, int], fields: Sequence[str]) -> Sighting:
         if len(fields) != len(places):
             raise SampleError(f"has {len(fields)} fields instead of {len(places)}")
-        key = fields[places["key"]] if "key" in places else self._key
+        key = fields[places["key"]] if "key" in places else self._names[0]
         if not key:
             raise SampleError("the key has no name")
         at, reason, balance = _time(fields[places["time"]]), None, None

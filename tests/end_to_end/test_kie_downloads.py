@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.file_host import KEY, FileHost, file_host, pattern
+from support.file_host import KEY, FileHost, Mood, file_host, pattern
 from support.patience import HANGS
 from support.process import PROGRAM, Process, environment, run_program
 
@@ -96,7 +96,8 @@ async def test_ctrl_c_keeps_what_has_come_and_says_so(
     host: FileHost, tmp_path: Path, number: signal.Signals
 ) -> None:
     urls = add_files(host)
-    host.pause = 0.05
+    for file in host.files.values():  # none comes to its end before the signal, however late
+        file.moods = [Mood(stall=SIZE // 2)] * 9
     process = Process(*arguments(tmp_path, *urls), home=tmp_path)
     await process.start()
     await until_some_has_come(tmp_path, files=4)
@@ -107,7 +108,8 @@ async def test_ctrl_c_keeps_what_has_come_and_says_so(
     assert "Traceback" not in process.output
     assert "4 files: 4 not done (" in process.output
     assert "Interrupted. The same command goes on from here." in process.output
-    host.pause = 0
+    for file in host.files.values():
+        file.moods.clear()
     code, text = await run_program(*arguments(tmp_path, *urls), home=tmp_path)
     assert code == 0, text
     assert is_whole(tmp_path)
@@ -132,8 +134,8 @@ async def test_two_runs_never_save_to_one_directory(host: FileHost, tmp_path: Pa
 async def test_a_terminal_sees_bars_while_the_result_stays_clean(
     host: FileHost, tmp_path: Path
 ) -> None:
-    urls = [*add_files(host, 2), host.add("[red]x.mp4", pattern(SIZE, 9))]
-    host.pause = 0.02
+    urls = [*add_files(host, 2), host.add("[red]x.mp4", pattern(3 * SIZE, 9))]
+    host.pause = 0.01  # the last one takes seconds more than the others, which must be seen
     terminal, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(*PROGRAM, *arguments(tmp_path, *urls), "--format", "json"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -39,6 +40,21 @@ async def test_what_the_first_round_brought_is_set_aside_too(collector: Collecto
     after: list[object] = [[]]
     await asyncio.sleep(0.01)
     assert not is_walked_through(after)
+
+
+async def test_setting_aside_anew_puts_off_the_second_time(collector: Collector) -> None:
+    collector.set_aside(again_after=0.01)
+    collector.set_aside(again_after=FAR)
+    after: list[object] = [[]]
+    await asyncio.sleep(0.03)
+    assert is_walked_through(after)
+
+
+def test_nothing_is_collected_during_a_pause_whatever_ends_it(collector: Collector) -> None:
+    with suppress(ValueError), collector.paused():
+        assert not gc.isenabled()
+        raise ValueError
+    assert gc.isenabled()
 
 
 async def test_after_the_release_everything_is_collected_as_before(collector: Collector) -> None:

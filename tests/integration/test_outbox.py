@@ -495,6 +495,32 @@ async def test_the_fallback_that_was_told_hears_of_the_end_although_the_channel_
     )
 
 
+async def test_a_fallback_that_hears_of_the_end_by_itself_is_not_told_it_twice() -> None:
+    office = Office(fallback="mail", handed=[("ops", 1)])
+    office.outbox.start()
+    _, resolved = course(office, 1, FIRED, RESOLVED)
+    both = [waiting(office, n, resolved, channel=c) for n, c in ((1, "ops"), (2, "mail"))]
+    office.outbox.accept(both, [resolved])
+    await office.until(1, NotificationState.DELIVERED)
+    await office.until(2, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+    assert [m.title for m in office.channels["mail"].got] == [str(resolved.id)]
+    assert 1001 not in office.rows
+
+
+async def test_a_fallback_whose_quiet_hours_hold_the_end_is_told_it_for_the_other() -> None:
+    office = Office(fallback="mail", handed=[("ops", 1)])
+    office.outbox.start()
+    _, resolved = course(office, 1, FIRED, RESOLVED)
+    both = [
+        waiting(office, 1, resolved, channel="ops"),
+        waiting(office, 2, resolved, channel="mail", wait=HELD),
+    ]
+    office.outbox.accept(both, [resolved])
+    await office.until(1001, NotificationState.DELIVERED)
+    await office.outbox.stop(1)
+
+
 async def test_a_fallback_told_in_an_earlier_process_hears_of_the_end() -> None:
     office = Office(fallback="mail", handed=[("ops", 1)])
     office.outbox.start()
@@ -565,9 +591,23 @@ def held(
     channel: str = "mail",
     **more: Any,
 ) -> Notification:
+    """A notification of *events* that waited for *wait* until now, accepted."""
+    notification = waiting(office, number, *events, wait=wait, channel=channel, **more)
+    office.outbox.accept([notification], events)
+    return notification
+
+
+def waiting(
+    office: Office,
+    number: int,
+    *events: Event,
+    wait: timedelta = timedelta(0),
+    channel: str = "mail",
+    **more: Any,
+) -> Notification:
     """A notification of *events* that waited for *wait* until now."""
     now = office.clock.now()
-    notification = Notification(
+    return Notification(
         id=number,
         channel=channel,
         event_ids=tuple(e.id for e in events),
@@ -576,8 +616,6 @@ def held(
         next_attempt_at=now,
         **more,
     )
-    office.outbox.accept([notification], events)
-    return notification
 
 
 def course(office: Office, alert: int, *changes: Change, **more: Any) -> list[Event]:

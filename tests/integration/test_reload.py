@@ -17,7 +17,7 @@ from support.receiver import Receiver
 
 from monitor.clock import Clock
 from monitor.config import load
-from monitor.daemon import Daemon, ReloadError
+from monitor.daemon import JUDGED_AT_ONCE, Daemon, ReloadError
 from monitor.metrics import Scrape
 from monitor.metrics.formats import Format
 from monitor.plan import Plan
@@ -124,7 +124,7 @@ async def test_a_key_that_is_added_long_after_the_start_is_not_silent_at_once(si
         site.account("late").mode = Mode.SILENT
         site.document["keys"].append(site.key("late", interval="1h", timeout="90s"))
         await site.reload()
-        await daemon._sweep()
+        await daemon._housekeeping.sweep()
         assert site.firing() == {}
 
 
@@ -201,6 +201,28 @@ async def test_a_higher_threshold_raises_at_once_although_the_balance_stays(site
             ("spare", "low_balance"): "warning",
         }
         await site.ops.until("studio has 5,000 credits left")
+
+
+async def test_many_keys_are_judged_anew_in_pieces_between_which_the_loop_goes_on(
+    site: Site,
+) -> None:
+    many = 4 * JUDGED_AT_ONCE
+    site.document["keys"] = [site.key("studio") | {"name": f"key-{n}"} for n in range(many)]
+    site.document["defaults"] = {"interval": "3s", "timeout": "1s"}
+    async with site.running() as daemon:
+        site.document["rules"]["low_balance"] = {"warning": 9000, "critical": 100}
+        plan, seen = site.plan(), set[int]()
+
+        async def look() -> None:
+            while len(seen) <= many:
+                seen.add(len(daemon.world.alerts))
+                await asyncio.sleep(0)
+
+        looking = asyncio.create_task(look())
+        await daemon.reload(plan)
+        looking.cancel()
+        assert len(daemon.world.alerts) == many
+        assert len(seen - {0, many}) >= 3
 
 
 async def test_a_threshold_that_still_holds_changes_nothing_about_the_alert(site: Site) -> None:

@@ -25,7 +25,7 @@ from monitor.core.rules import Rules
 from monitor.pipeline import Pipeline
 from monitor.store.base import Changes, Snapshot, StoredForecast, StoredKey, StoredLedger
 from monitor.teller import TellingPolicy
-from monitor.world import WatchedKey, adopt, restore
+from monitor.world import WatchedKey, adopt, restore, succession
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -115,9 +115,11 @@ class Bench:
     def reconfigure(self, *keys: WatchedKey) -> list[Event]:
         """The configuration has these keys now; what comes back begins anew here."""
         world = self.pipeline.world
-        changed = adopt(world, keys, Snapshot(), self.now)
+        after = succession(world, keys, Snapshot())
+        adopt(world, after, self.now)
         self.keys = keys
-        return self.take(self.pipeline.reconfigure(changed, self.now))
+        events = self.take(self.pipeline.reconfigure(after, self.now))
+        return events + self.take(self.pipeline.judge_again(after.rejudged, self.now))
 
     def restart(self, keys: Sequence[WatchedKey] | None = None) -> Bench:
         """A new pipeline from what this one has written."""

@@ -18,14 +18,23 @@ from support.patience import HANGS
 
 PROGRAM = (sys.executable, "-m", "monitor")
 
-_alive: set[int] = set()
+_alive: dict[int, Process] = {}
 
 
 def end_leftovers() -> None:
     """Kill what a test that failed left running."""
     while _alive:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(_alive.pop(), signal.SIGKILL)
+            os.kill(_alive.popitem()[0], signal.SIGKILL)
+
+
+async def end_processes_of_this_loop() -> None:
+    """Kill what a test that failed left running, and close its pipes while their loop still runs:
+    the garbage collector of Python 3.11 may crash on them afterwards.
+    """
+    loop = asyncio.get_running_loop()
+    for process in [each for each in _alive.values() if each.loop is loop]:
+        await process.kill()
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -41,6 +50,7 @@ class Process:
         self.arguments = arguments
         self.env = environment(home, **(env or {}))
         self.lines: list[str] = []
+        self.loop: asyncio.AbstractEventLoop
         self._child: asyncio.subprocess.Process
         self._reader: asyncio.Task[None]
         self._news = asyncio.Condition()
@@ -54,7 +64,8 @@ class Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        _alive.add(self._child.pid)
+        self.loop = asyncio.get_running_loop()
+        _alive[self._child.pid] = self
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -87,7 +98,7 @@ class Process:
     async def wait(self, seconds: float = HANGS) -> int:
         async with asyncio.timeout(seconds):
             code = await self._child.wait()
-            _alive.discard(self._child.pid)
+            _alive.pop(self._child.pid, None)
             await self._reader
         return code
 

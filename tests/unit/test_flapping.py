@@ -144,6 +144,14 @@ def test_an_end_that_was_held_back_is_told_once_when_it_has_settled() -> None:
     assert calm(b, timedelta(hours=2)) == []
 
 
+def test_the_end_of_what_is_no_longer_watched_is_not_told_when_it_has_settled() -> None:
+    bench = flapping()
+    without = RULES.model_copy(update={"low_balance": None})
+    bench.reconfigure(support.watched("studio", rules=without))
+    assert bench.events[-1].change is Change.RESOLVED
+    assert told(calm(bench)) == []
+
+
 def test_an_alert_that_stays_open_is_told_once_when_it_has_settled() -> None:
     b = flapping()
     play(b, FULL, LOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -105,6 +106,29 @@ def test_keys_that_fail_and_answer_one_after_the_other_are_told_together_too(
     assert end.startswith("all keys answer again")
 
 
+@pytest.mark.parametrize(
+    ("answering", "says"),
+    [
+        pytest.param(4, "keys answer again", id="most of them answer"),
+        pytest.param(2, "several keys give no reading", id="half of them fail"),
+    ],
+)
+def test_a_line_about_several_keys_says_where_it_goes(
+    answering: int, says: str, told: pytest.LogCaptureFixture
+) -> None:
+    b = bench(20)
+    before, after = names(b)[:answering], names(b)[10:12]
+    for key in before:  # each for itself
+        fail(b, [key])
+        b.pass_time(timedelta(minutes=11))
+    lines(told)
+    for key in before:
+        b.answer(key)
+    fail(b, after)
+    [line] = lines(told)
+    assert line.startswith(f"{says}: {DETAIL}")
+
+
 def test_after_an_outage_single_keys_are_told_again(told: pytest.LogCaptureFixture) -> None:
     b = bench()
     fail(b, names(b))
@@ -200,8 +224,9 @@ def test_keys_that_are_not_asked_while_their_provider_is_down_count_too(
 def test_a_reload_in_an_outage_goes_on_telling_it_as_one(told: pytest.LogCaptureFixture) -> None:
     b = bench(20)
     fail(b, names(b))
-    del b.pipeline.world.keys["key-000"]
-    b.take(b.pipeline.reconfigure([], b.now))
+    b.reconfigure(
+        *(k.watched for k in b.pipeline.world.keys.values() if k.watched.name != "key-000")
+    )
     lines(told)
     answer(b, names(b))
     [record] = [r for r in told.records if r.name == "monitor.health_log"]
@@ -225,3 +250,13 @@ def test_a_clock_that_is_set_back_does_not_stop_the_telling(
     lines(told)
     fail(b, ["key-015"])
     assert lines(told) == [f"no reading: {DETAIL}"]
+
+
+def test_the_end_of_an_outage_of_thousands_of_keys_is_told_in_a_moment() -> None:
+    b = bench(4_000)
+    fail(b, names(b))
+    for key in names(b)[:2_000]:
+        b.answer(key)
+    began = time.thread_time()
+    b.pass_time(SWEEP)
+    assert time.thread_time() - began < 0.2, "the loop stands still for so long"

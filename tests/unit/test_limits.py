@@ -168,6 +168,20 @@ async def test_who_is_turned_down_when_its_turn_has_come_takes_no_place() -> Non
     assert gate.waiting == 0
 
 
+async def test_who_is_withdrawn_while_waiting_never_starts_and_the_others_keep_their_order() -> (
+    None
+):
+    launched = Launched[int]()
+    gate = Gate[int](rate=1e6, concurrency=1, launch=launched.launch)
+    for item in range(6):
+        gate.submit(item)
+    gate.withdraw({1, 4})
+    assert gate.waiting == 3
+    for _ in range(4):
+        gate.release()
+    assert launched == [0, 2, 3, 5]
+
+
 async def test_a_closed_gate_launches_nothing_more() -> None:
     launched = Launched[int]()
     gate = Gate[int](rate=20.0, concurrency=1, launch=launched.launch)

@@ -222,14 +222,21 @@ def test_with_one_provider_its_outage_says_that_it_may_be_the_network() -> None:
     assert "network of this host" in compose([b.events[0]], now=b.now).stories[0].advice
 
 
+TWO_PROVIDERS = KEYS[:4]
+
+
 def test_with_two_providers_the_outage_of_one_does_not_blame_the_network() -> None:
-    b = Bench(KEYS)
+    b = Bench(TWO_PROVIDERS)
     for _ in range(7):
         fail_for(b, 3, ["a1", "a2"], Reason.TIMEOUT)
-        for name in ("b1", "b2", "c1"):
+        for name in ("b1", "b2"):
             b.read(name, "5000")
     assert told(b.events) == [("provider a", "fired")]
     assert "network of this host" not in compose([b.events[0]], now=b.now).stories[0].advice
+
+
+def test_two_providers_are_enough_to_know_that_it_is_the_network() -> None:
+    assert told(lost(TWO_PROVIDERS).events) == LOST
 
 
 @pytest.mark.parametrize(

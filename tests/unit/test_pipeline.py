@@ -11,7 +11,7 @@ import pytest
 from support.bench import Bench, Channel, watched
 
 from monitor.core.events import Change, Event, Why
-from monitor.core.model import Kind, MeterReading, Reason, Severity
+from monitor.core.model import Kind, MeterFailure, MeterReading, Reason, Severity
 from monitor.core.renewals import Outcome, Renewal
 from monitor.core.rules import Rules
 
@@ -216,6 +216,23 @@ def test_a_provider_that_is_down_is_one_alert() -> None:
         for name in names[:15]:
             b.read(name, "5000")
     assert len(b.events) == 2, "the stragglers get their time anew"
+
+
+def test_an_outage_began_with_the_first_key_that_failed() -> None:
+    b = Bench([watched(n) for n in ("early", "late")])
+    for name in ("early", "late"):
+        b.read(name, "5000")
+    b.pass_time(MINUTES)
+    began = b.now
+    b.fail("early", Reason.SERVER_ERROR)
+    for _ in range(5):
+        b.pass_time(MINUTES)
+        b.fail("early", Reason.SERVER_ERROR)
+        b.fail("late", Reason.SERVER_ERROR)
+    outage = b.events[0]
+    assert outage.subject.label == "provider kie"
+    assert outage.facts.since == began
+    assert outage.facts.last_reading_at == began - MINUTES
 
 
 def test_keys_that_wait_behind_a_hanging_provider_are_part_of_its_outage() -> None:
@@ -569,3 +586,14 @@ def test_what_becomes_part_of_another_balance_is_no_longer_judged_and_its_alert_
     b.reconfigure(watched(rules=Rules.model_validate({"exhausted": {}, "runway": None})))
     assert said(b.pass_time(MINUTES)) == []
     assert {slot[1] for slot in b.pipeline.world.alerts} == set()
+
+
+def test_a_currency_that_nobody_pays_in_is_no_news_while_the_other_one_cannot_be_read() -> None:
+    usd = MeterReading(meter="USD", unit="USD", balance=Decimal(5000))
+    cny = MeterReading(meter="CNY", unit="CNY", balance=Decimal(0))
+    bench = Bench([watched()])
+    bench.find("studio", usd, cny)
+    for _ in range(4):
+        bench.pass_time(timedelta(minutes=5))
+        bench.find("studio", MeterFailure(meter="USD", reason=Reason.TIMEOUT), cny)
+    assert {event.meter for event in bench.events} <= {"USD"}

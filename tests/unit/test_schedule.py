@@ -211,6 +211,19 @@ def test_the_first_poll_of_all_starts_within_half_a_second(phases: Phases) -> No
     assert 0 <= min(phases([("kie", 3600.0)] * 500)) <= 0.5
 
 
+def test_a_group_with_a_low_rate_begins_within_half_a_second_too() -> None:
+    found = spread(
+        [("slow", 3600.0)] * 3, {"slow": 0.01}, spacing=0.05, within=0.5, random=Random(7)
+    )
+    assert 0 <= min(found) <= 0.5
+    assert max(found) - min(found) == pytest.approx(200.0)
+
+
+def test_a_key_with_a_short_interval_is_not_kept_waiting_by_a_long_one(phases: Phases) -> None:
+    first, _ = phases([("kie", 0.5), ("kie", 3600.0)])
+    assert 0 <= first <= (1 - START_SHARE) * 0.5
+
+
 def test_every_key_is_polled_within_its_first_interval(phases: Phases) -> None:
     for count, interval in [(1, 1.0), (10_000, 30.0), (1000, 1.0)]:
         assert max(phases([("kie", interval)] * count)) < interval * (START_SHARE + 0.06)

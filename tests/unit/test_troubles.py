@@ -11,6 +11,7 @@ from support.bench import Bench, watched
 
 from monitor.core.events import Event
 from monitor.core.model import Kind, MeterFailure, MeterReading, Reading, Reason
+from monitor.core.rules.silent import FAILED_POLLS
 
 ANNA, BEN = "kling:anna", "kling:ben"
 MINUTES = timedelta(minutes=5)
@@ -56,6 +57,18 @@ def test_a_broken_meter_is_told_once_also_over_a_restart() -> None:
     b.pass_time(MINUTES)
     assert b.find("studio", broken(ANNA)) == []
     assert said(b.find("studio", points(ANNA))) == [(ANNA, "rejected", "resolved")]
+
+
+def test_a_meter_that_fails_on_for_the_same_reason_is_not_written_at_each_poll() -> None:
+    b = Bench([watched()])
+    written = []
+    for poll in range(FAILED_POLLS + 3):
+        b.now += timedelta(seconds=1)
+        detail = "refused" if poll < FAILED_POLLS + 2 else "refused in other words"
+        b.find("studio", replace(broken(ANNA), detail=detail))
+        written.append(bool(b.last.keys))
+    assert written == [*[True] * FAILED_POLLS, False, False, True]
+    assert b.stored["studio"].troubles[0].detail == "refused in other words"
 
 
 def test_a_meter_that_times_out_is_silent_after_a_while_although_its_key_answers() -> None:

@@ -148,7 +148,7 @@ def test_without_a_key_of_kie_the_command_says_so(cli: Any) -> None:
     other = cli("kie", "link", SOURCE + "a")
 
     assert nothing.exit_code == other.exit_code == 78
-    assert "KIE_API_KEY" in nothing.stderr
+    assert "KIE_API_KEY=... credit-monitor kie link\n" in nothing.stderr
     assert "no key is of kie.ai, and KIE_API_KEY holds none either" in other.stderr
 
 

@@ -206,6 +206,14 @@ def test_a_configuration_without_useapi_says_so(cli: CLI, server: UseapiServer) 
     assert "USEAPI_TOKEN" in result.output
 
 
+def test_without_any_configuration_the_way_on_is_that_of_this_command(cli: CLI) -> None:
+    result = cli("kling", "accounts")
+    assert result.exit_code == 78
+    assert "USEAPI_TOKEN=... credit-monitor kling accounts\n" in result.output
+    assert "problem found" not in result.output
+    assert "KIE_API_KEY=... credit-monitor check\n" in cli("check").output
+
+
 def test_no_command_takes_a_password_as_an_argument(configured: CLI) -> None:
     assert configured("kling", "add", ANNA, "--password", PASSWORD).exit_code == 64
     assert configured("kling", "add", ANNA, PASSWORD).exit_code == 64

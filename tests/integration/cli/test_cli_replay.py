@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 from support import recorded
 
+from monitor.cli import program
 from monitor.cli.exits import Exit
 from monitor.core.model import Reason
 from monitor.store.base import Changes, Store
@@ -106,15 +109,25 @@ def test_a_line_that_cannot_be_read_is_told_with_its_number(
     assert f"{path}{error}" in result.output
 
 
-def test_standard_input_that_goes_back_in_time_is_refused(cli: Any) -> None:
-    from click.testing import CliRunner  # noqa: PLC0415 - only here is something typed
+def typed(text: str, *arguments: str) -> Any:
+    return CliRunner().invoke(program, ["replay", "--samples", "-", *arguments], input=text)
 
-    from monitor.cli import program  # noqa: PLC0415 - as above
 
-    result = CliRunner().invoke(program, ["replay", "--samples", "-"], input="600,5\n300,4\n")
+@pytest.mark.usefixtures("cli")
+def test_what_goes_back_in_time_on_standard_input_is_left_out_and_told() -> None:
+    late = "600,5\n300,4\n300,3\n900,4\n"
+    result = typed(late, "--emit", "forecasts", "--every", "5m", "--format", "jsonl")
+    assert result.exit_code == Exit.OK
+    assert [line["time"] for line in lines_of(result.stdout)] == [600, 900]
+    assert "standard input:2: it is older than a line before it of key samples" in result.stderr
+    assert "2 lines in all" in result.stderr
+
+
+@pytest.mark.usefixtures("cli")
+def test_bytes_that_are_no_text_are_told() -> None:
+    result = CliRunner().invoke(program, ["replay", "--samples", "-"], input=b"600,5\n\xff,4\n")
     assert result.exit_code == Exit.FAILED
-    assert "standard input:2: it is older than the line before it of key samples" in result.output
-    assert cli.home
+    assert "standard input: it is not text in UTF-8" in result.output
 
 
 def test_the_rules_of_the_configured_key_hold_and_another_file_can_be_held_against_them(
@@ -161,10 +174,12 @@ def test_recorded_history_is_replayed_with_its_failed_polls(cli: Any, store: Sto
 
 
 def test_a_plot_marks_where_alerts_were_raised(cli: Any, tmp_path: Path) -> None:
+    cli.configure(keys=[{"name": "studio", "key": "sk-1"}], rules={"runway": "off"})
     path = str(falling(tmp_path / "falling.csv"))
     result = cli("replay", "--samples", path, "--format", "plot")
-    assert "+: topped up, !: warning, X: critical" in result.output
-    assert any({"!", "X"} & set(line) for line in result.output.splitlines()[:-3])
+    [row] = [line for line in result.output.splitlines() if line.startswith("low_balance |")]
+    assert "!" in row
+    assert row.endswith("X")
 
 
 def test_an_empty_history_says_so(cli: Any, store: Store) -> None:
@@ -172,3 +187,109 @@ def test_an_empty_history_says_so(cli: Any, store: Store) -> None:
     assert store.keys() == []
     result = cli("replay")
     assert result.output == "There is nothing to replay: no polls in this time.\n"
+
+
+def two_keys(path: Path) -> Path:
+    """Two balances that fall in step."""
+    rows = [f"{START + 300 * n},{key},balance,{3000 - 10 * n}\n" for n in range(60) for key in "ab"]
+    path.write_text("".join(rows))
+    return path
+
+
+def test_of_a_csv_with_names_only_the_named_keys_are_replayed(cli: Any, tmp_path: Path) -> None:
+    path = str(two_keys(tmp_path / "two.csv"))
+    result = cli("replay", "--samples", path, "--key", "b")
+    assert "60 polls of 1 key," in result.output
+    both = cli("replay", "--samples", path, "--key", "a", "--key", "b")
+    assert "120 polls of 2 keys," in both.output
+
+
+def test_of_a_csv_without_names_only_one_key_can_be_named(cli: Any, tmp_path: Path) -> None:
+    path = str(falling(tmp_path / "falling.csv"))
+    result = cli("replay", "--samples", path, "--key", "a", "--key", "b")
+    assert result.exit_code == Exit.FAILED
+    assert "there is no column 'key', so only one key can be named" in result.output
+
+
+def test_forecasts_alone_say_nothing_of_alerts(cli: Any, tmp_path: Path) -> None:
+    path = str(falling(tmp_path / "falling.csv"))
+    assert "alert" not in cli("replay", "--samples", path, "--emit", "forecasts").output
+
+
+def test_two_configurations_are_shown_side_by_side(cli: Any, tmp_path: Path) -> None:
+    cli.configure(keys=[{"name": "studio", "key": "sk-1"}], rules={"runway": "off"})
+    other = tmp_path / "calm.yaml"
+    calmer = "rules:\n  low_balance: {warning: 100, critical: null}"
+    other.write_text((cli.home / "config.yaml").read_text().replace("rules:", calmer))
+    path = str(falling(tmp_path / "falling.csv", key="studio"))
+    result = cli("replay", "--samples", path, "--against", str(other))
+    rows = [line.split() for line in result.output.splitlines()]
+    assert rows[0] == ["TIME", "KEY", "RULE", "NOW", "THERE"]
+    assert [row[2:] for row in rows[1:4]] == [
+        ["studio", "low_balance", "warning", "-"],
+        ["studio", "low_balance", "critical", "-"],
+        ["studio", "low_balance", "-", "warning"],
+    ]
+    plotted = cli("replay", "--samples", path, "--against", str(other), "--format", "plot")
+    labels = [line.split(" |")[0].strip() for line in plotted.output.splitlines() if " |" in line]
+    assert labels[-4:] == ["config.yaml", "low_balance", "calm.yaml", "low_balance"]
+    assert plotted.output.splitlines()[-1] == result.output.splitlines()[-1]
+
+
+def test_a_chart_is_drawn_as_png(cli: Any, tmp_path: Path) -> None:
+    target = tmp_path / "replay.png"
+    path = str(falling(tmp_path / "falling.csv"))
+    result = cli("replay", "--samples", path, "--chart", str(target))
+    assert f"Drew 1 balance in {target}." in result.output
+    with Image.open(target) as image:
+        assert image.format == "PNG"
+        assert image.width == 1200
+    assert [p.name for p in tmp_path.iterdir() if "replay" in p.name] == ["replay.png"]
+
+
+def test_a_chart_is_drawn_as_svg_in_the_place_of_an_older_one(cli: Any, tmp_path: Path) -> None:
+    target = tmp_path / "replay.svg"
+    target.write_text("<svg of yesterday/>")
+    path = str(two_keys(tmp_path / "two.csv"))
+    result = cli("replay", "--samples", path, "--chart", str(target), "--format", "plot")
+    assert f"Drew 2 balances in {target}." in result.output
+    assert "<title>Replay of a, b</title>" in target.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "code"),
+    [
+        pytest.param("a.gif", "ends in .png or .svg", Exit.USAGE, id="of another kind"),
+        pytest.param("none/a.png", "there is no directory", Exit.STORE, id="in no directory"),
+        pytest.param("notes.png", "is no picture, and is left", Exit.FAILED, id="over a text"),
+    ],
+)
+def test_a_chart_that_cannot_be_written_is_refused_at_once(
+    cli: Any, tmp_path: Path, name: str, error: str, code: Exit
+) -> None:
+    (tmp_path / "notes.png").write_text("do not lose this")
+    result = cli("replay", "--samples", "missing.csv", "--chart", str(tmp_path / name))
+    assert result.exit_code == code
+    assert error in result.output
+    assert (tmp_path / "notes.png").read_text() == "do not lose this"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        pytest.param("", "there is nothing to draw", id="no polls"),
+        pytest.param(f"{START},\n", "no poll gave a balance", id="failed polls only"),
+        pytest.param(
+            "".join(f"{START},k{n},,5\n" for n in range(11)),
+            "11 balances do not fit into one chart, 10 do: choose some with --key",
+            id="too many balances",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(cli: Any, tmp_path: Path, text: str, error: str) -> None:
+    path, target = tmp_path / "odd.csv", tmp_path / "chart.svg"
+    path.write_text(text)
+    result = cli("replay", "--samples", str(path), "--chart", str(target))
+    assert result.exit_code == Exit.FAILED
+    assert error in result.output
+    assert not target.exists()

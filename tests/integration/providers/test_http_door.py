@@ -162,6 +162,29 @@ async def test_one_connection_serves_many_polls(
     assert (server.connections, len(server.requests)) == (1, 5)
 
 
+async def test_after_a_burst_the_connections_that_are_not_needed_fall_idle(
+    start_server: StartServer, http: HttpClient
+) -> None:
+    used: list[int] = []
+    all_in_flight = asyncio.Barrier(30)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = server.connections
+        while not reader.at_eof():
+            await reader.readuntil(b"\r\n\r\n")
+            used.append(number)
+            if len(used) <= 30:
+                await all_in_flight.wait()
+            writer.write(OK)
+
+    server = await start_server(handler=serve)
+    await asyncio.gather(*(http.fetch(request(server.url), timeout=HANGS) for _ in range(30)))
+    assert len(set(used)) == 30
+    for _ in range(10):
+        await http.fetch(request(server.url), timeout=5)
+    assert len(set(used[30:])) == 1
+
+
 async def test_a_connection_that_the_server_closed_meanwhile_costs_no_poll(
     start_server: StartServer, http: HttpClient
 ) -> None:

@@ -15,7 +15,7 @@ UNIX = int(AT.timestamp())
 
 
 def read(*lines: str) -> list[Sighting]:
-    reader = SampleReader("studio")
+    reader = SampleReader(["studio"])
     return [seen for line in lines if (seen := reader.read(line)) is not None]
 
 
