@@ -30,9 +30,9 @@ _PRIOR_WEIGHT = 2.0
 
 _SHIFT = 0.8
 _SHIFT_OF_TYPICAL = 10.0
-"""A miss by more than a factor of 2.2, and by ten times what is usual for the meter (as logarithms),
-in both halves: another level.  For most real meters that is a factor of five and more: lower limits
-take every second busy day for a change."""
+"""A miss by more than a factor of 2.2, and by ten times what is usual for the meter (as
+logarithms), in both halves: another level.  For most real meters that is a factor of five and more:
+lower limits take every second busy day for a change."""
 
 _DOUBTED_FOR = 96
 """Hours in which a change of level is taken back if the old one explains what comes better."""

@@ -73,9 +73,9 @@ class Outlook:
 
     ``cumulated``: expected consumption of the first 0, 1, ... 168 hours; ``steady``: of a later
     week, by the profile and its slow level alone.  ``plain`` per hour of the first week is not of
-    the profile but of the mean, whose share is ``share``.  ``usual``: what is normal for the first hour, which a burst of
-    the last three hours does not raise much.  ``days``: consumption of the last days, 24 hours
-    each, the newest first.  ``mean``: per hour, lately.
+    the profile but of the mean, whose share is ``share``.  ``usual``: what is normal for the first
+    hour, which a burst of the last three hours does not raise much.  ``days``: consumption of the
+    last days, 24 hours each, the newest first.  ``mean``: per hour, lately.
     """
 
     cumulated: array[float]

@@ -38,7 +38,8 @@ _ABOVE = (1.68, -0.44, 0.69)
 """p10 and p90 lie so far below and above p50, as logarithms: exp(a + b ln(runway in hours)) times
 the meter's typical miss to the power of c.  A short runway may last much longer, if what empties it
 now comes to an end; a long one hardly, since errors average out.  Fitted by quantile regression on
-the development traces of ``benchmarks/backtest``, each kind of key weighed alike, steady ones twice.
+the development traces of ``benchmarks/backtest``, each kind of key weighed alike, steady ones
+twice.
 """
 
 _SHORTEST_FITTED = 3.0
