@@ -280,15 +280,19 @@ def _first_due(at: float, every: int) -> int:
 
 def _observation(first: Sighting, *beside: Sighting) -> Observation:
     """The poll as the daemon saw it: failed where it read nothing."""
-    if first.reason is not None and all(one.reason is not None for one in beside):
-        return Failure(key=first.key, at=first.at, reason=first.reason)
-    found: list[MeterReading | MeterFailure] = []
-    for one in (first, *beside):
-        if one.reason is not None:
-            found.append(MeterFailure(meter=one.meter, reason=one.reason))
-        else:
-            found.append(MeterReading(meter=one.meter, unit=one.unit, balance=one.balance))
+    if not beside and first.reason is None:  # nearly always
+        return Reading(key=first.key, at=first.at, meters=(_reading(first),))
+    if all(one.reason is not None for one in (first, *beside)):
+        return Failure(key=first.key, at=first.at, reason=first.reason or Reason.CONNECTION)
+    found = (
+        _reading(one) if one.reason is None else MeterFailure(meter=one.meter, reason=one.reason)
+        for one in (first, *beside)
+    )
     return Reading.of(first.key, first.at, found)
+
+
+def _reading(seen: Sighting) -> MeterReading:
+    return MeterReading(meter=seen.meter, unit=seen.unit, balance=seen.balance)
 
 
 def polls(seen: Iterable[Sighting]) -> Iterator[list[Sighting]]:
