@@ -86,7 +86,7 @@ def no_peaks(at: float) -> Peaks:
 def excess(burn: float, outlook: Outlook) -> float:
     """How far *burn* per hour is above normal, as the logarithm of a ratio; 0 at or below it."""
     floor = _FLOOR * outlook.mean
-    normal = outlook.consumed_within(1.0)
+    normal = outlook.usual
     if normal + floor <= 0.0:
         return _HIGHEST if burn > 0 else 0.0
     return min(max(math.log((burn + floor) / (normal + floor)), 0.0), _HIGHEST)
@@ -95,7 +95,7 @@ def excess(burn: float, outlook: Outlook) -> float:
 def burn_at_excess(level: float, outlook: Outlook) -> float:
     """The burn per hour that is above normal by *level*: the inverse of :func:`excess`."""
     floor = _FLOOR * outlook.mean
-    return (outlook.consumed_within(1.0) + floor) * math.exp(level) - floor
+    return (outlook.usual + floor) * math.exp(level) - floor
 
 
 def latest_burn(marks: array[float]) -> float:
