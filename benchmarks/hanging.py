@@ -22,12 +22,13 @@ import monitor.breaker
 from benchmarks._process import percentile
 from benchmarks._virtual_time import LoopClock, VirtualTimeLoop
 from monitor.announcer import Announcer
+from monitor.asking import PollJob
 from monitor.core.events import Change
 from monitor.core.model import MeterReading, Observation, Reading
 from monitor.core.rules import Silent
 from monitor.limits import Limit
 from monitor.pipeline import Pipeline
-from monitor.poller import Poller, PollJob
+from monitor.poller import Poller
 from monitor.store.base import Changes, Snapshot
 from monitor.teller import TellingPolicy
 from monitor.timers import GRID

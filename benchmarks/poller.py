@@ -22,10 +22,11 @@ from typing import Any
 from aiolimiter import AsyncLimiter
 
 from benchmarks._process import MEASURED, percentile
+from monitor.asking import PollJob
 from monitor.clock import Clock
 from monitor.core.model import MeterReading
 from monitor.limits import Gate, Limit
-from monitor.poller import Poller, PollJob
+from monitor.poller import Poller
 from monitor.timers import Timers
 
 ANSWER = (MeterReading(unit="credits", balance=Decimal("1234.5")),)

@@ -25,7 +25,7 @@ from monitor.core.model import (
 )
 from monitor.core.notifications import NotificationState
 from monitor.core.projection import Outlook, Projection, outlook
-from monitor.pipeline import SAVE_EVERY
+from monitor.runs import SAVE_EVERY
 from monitor.silencing import Silencing
 from monitor.store.base import (
     StoredConfiguration,

@@ -8,47 +8,35 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from monitor import runs
 from monitor.announcer import Announcer
 from monitor.balances import Balances
 from monitor.core.alerts import Slot, close, occur
 from monitor.core.events import Why
 from monitor.core.model import (
     HOST,
-    Failure,
-    KeyState,
     Kind,
     MeterReading,
     Observation,
-    Outage,
     Reading,
-    Sample,
     Unasked,
 )
 from monitor.core.renewals import Renewal
-from monitor.core.rules import KeyView, RuleParameters, Silent
-from monitor.core.rules.base import State
-from monitor.health_log import HealthLog
+from monitor.keywatch import KeyWatch
 from monitor.outages import ProviderWatch
+from monitor.runs import SAVE_EVERY, within
 from monitor.store.base import Changes, StoredKey
 from monitor.storewatch import FAILING, StoreWatch
 from monitor.troubles import MeterWatch
 from monitor.world import LiveKey, LiveMeter, Succession, World
-
-SAVE_EVERY = timedelta(minutes=1)
-"""Times alone (a key that goes on answering the same) are written at most this often; what a
-``kill -9`` can lose is the last minute of "still the same", never a change."""
 
 JUDGE_EVERY = timedelta(minutes=15)
 """A balance that stays as it is runs out later and expires sooner: it is judged so often."""
 
 METER_KEPT = timedelta(days=1)
 """A meter that a provider stops showing is forgotten, with its alert, after this time."""
-
-RUN_GAP_INTERVALS = 3
-"""Equal balances belong to one run while no more than this many intervals lie between them."""
 
 
 class Pipeline:
@@ -62,9 +50,8 @@ class Pipeline:
     ) -> None:
         self.world = world
         self._announcer = announcer
-        self._watching_since = now
         self._providers = ProviderWatch(world)
-        self._health = HealthLog(world)
+        self._keys = KeyWatch(world, announcer, self._providers, now)
         self._balances = Balances(world, announcer)
         self.store = StoreWatch(announcer)
         self._meters = MeterWatch(world, announcer)
@@ -88,7 +75,7 @@ class Pipeline:
         """
         changes = Changes()
         self._providers.regroup()
-        self._health.regroup()
+        self._keys.log.regroup()
         self._balances.forget_speakers()
         self._end_unwatched(now, changes)
         for live in (*after.added, *after.reentered):
@@ -116,7 +103,7 @@ class Pipeline:
             changes.forgotten.append((live.watched.name, name))
         if live.watched.manual is not None:
             reading, at = live.watched.manual
-            run = _sample(live.watched.name, reading, at, at)
+            run = runs.sample(live.watched.name, reading, at, at)
             live.meters[reading.meter] = LiveMeter(reading=reading, at=at, run=run)
             changes.samples.append(run)
 
@@ -129,24 +116,22 @@ class Pipeline:
         if isinstance(observation, Reading):
             self._observe_reading(live, observation, changes)
         elif isinstance(observation, Unasked):
-            self._observe_unasked(live, observation, changes)
-        else:
-            self._observe_failure(live, observation, changes)
+            if self._keys.left_out(live, observation):
+                self._save_key(live, changes, observation.at)
+        elif self._keys.fails(live, observation, changes):
+            self._save_key(live, changes, observation.at)
         return changes
 
     def sweep(self, now: datetime) -> Changes:
         """What time alone brings about: keys and providers that have fallen silent."""
         changes = Changes()
-        self._health.tell(now)
-        for transition in self._providers.recovered(self._watching_since, now):
-            self._announcer.apply(transition, changes)
+        self._keys.log.tell(now)
+        self._keys.sweep_providers(now, changes)
         self._announcer.remind(now, changes)
         for live in self.world.keys.values():
-            rule = live.watched.rules.silent
-            if rule is not None and self._may_be_silent(live, rule, now):
-                self._judge_silence(live, rule, now, changes)
+            self._keys.sweep(live, now, changes)
             if live.troubles:
-                self._meters.sweep(live, self._watched_since(live), now, changes)
+                self._meters.sweep(live, self._keys.watched_since(live), now, changes)
         return changes
 
     def renewal(self, renewal: Renewal) -> Changes:
@@ -166,7 +151,7 @@ class Pipeline:
     def finish(self) -> Changes:
         """The last unit of work: times that were held back (see ``SAVE_EVERY``)."""
         changes = Changes()
-        self._health.tell_rest()
+        self._keys.log.tell_rest()
         for live in self.world.keys.values():
             saved, last = live.saved_at, live.state.last_poll_at
             if last is not None and (saved is None or last > saved):
@@ -179,28 +164,16 @@ class Pipeline:
         """The wall clock was set by *by*: what was measured before must not count as silence."""
         changes = Changes()
         self._announcer.clock_set(now, changes)
-        self._watching_since = now
+        self._keys.clock_stepped(by, now)
         for live in self.world.keys.values():
-            state = live.state
-            live.state = replace(
-                state,
-                failing_since=_shifted(state.failing_since, by),
-                refused_since=_shifted(state.refused_since, by),
-                last_success_at=_not_after(state.last_success_at, now),
-            )
-            if state.failing_since is not None:
+            if live.state.failing_since is not None:
                 self._save_key(live, changes, now)
         return changes
 
     # -- one reading ------------------------------------------------------------------------
 
     def _observe_reading(self, live: LiveKey, reading: Reading, changes: Changes) -> None:
-        was = live.state
-        answered_before = was.reason is None and was.last_success_at is not None
-        live.state = KeyState(key=reading.key, last_poll_at=reading.at, last_success_at=reading.at)
-        live.outage = None
-        if was.reason is not None:
-            self._health.answered(live, was, reading.at)
+        answered_before = self._keys.answers(live, reading.at)
         changed = not answered_before
         for meter in reading.meters:
             changed |= self._observe_meter(live, meter, reading, changes, unbroken=answered_before)
@@ -208,10 +181,9 @@ class Pipeline:
             changed |= self._meters.observe(live, reading, changes)
         if len(live.meters) > len(reading.meters) or live.troubles:
             changed |= self._forget_meters(live, reading, changes)
-        silent = (live.watched.subject.id, "", Silent.name)
-        if not answered_before or silent in self.world.alerts:
-            self._judge_health(live, reading.at, changes)
-        if changed or live.saved_at is None or not _within(live.saved_at, reading.at, SAVE_EVERY):
+        if not answered_before or self._keys.is_silent(live):
+            self._keys.judge(live, reading.at, changes)
+        if changed or not within(live.saved_at, reading.at, SAVE_EVERY):
             self._save_key(live, changes, reading.at)
 
     def _observe_meter(
@@ -229,14 +201,14 @@ class Pipeline:
         if meter is None:
             meter = live.meters[reading.meter] = LiveMeter(reading=reading, at=at)
         if reading.kind is not Kind.SESSION:
-            self._extend_run(live, meter, reading, at, changes, unbroken=unbroken)
+            runs.extend(live, meter, reading, at, changes, unbroken=unbroken)
         was_judged = meter.reading.kind is Kind.BALANCE
         meter.reading, meter.at = reading, at
         if reading.kind is not Kind.BALANCE:
             if was_judged:  # it has become part of another
                 self._end_alerts(live, [reading.meter], at, changes)
                 self.world.projections.pop((live.watched.balance_subject.id, reading.meter), None)
-            if not same or not _within(meter.judged_at, at, JUDGE_EVERY):
+            if not same or not within(meter.judged_at, at, JUDGE_EVERY):
                 self._balances.judge_expiry(live.watched, reading, at, changes)
                 meter.judged_at = at
             return not same
@@ -247,7 +219,7 @@ class Pipeline:
             live.watched, reading, at, changes, was_unlimited=was_unlimited
         )
         # What was judged and did not move need not be judged again, until time has told.
-        is_known = same and movement is None and _within(meter.judged_at, at, JUDGE_EVERY)
+        is_known = same and movement is None and within(meter.judged_at, at, JUDGE_EVERY)
         if ledger is not None and not is_known:
             self._balances.judge(
                 live.watched,
@@ -287,30 +259,6 @@ class Pipeline:
                 ended = close(alert, alert.facts, Why.UNWATCHED, at)
                 self._announcer.apply(ended, changes)
 
-    def _extend_run(
-        self,
-        live: LiveKey,
-        meter: LiveMeter,
-        reading: MeterReading,
-        at: datetime,
-        changes: Changes,
-        *,
-        unbroken: bool,
-    ) -> None:
-        """Lengthen the run of equal balances, or begin a new one; an outage ends a run."""
-        run = meter.run
-        gap = RUN_GAP_INTERVALS * live.watched.interval
-        if run and unbroken and run.balance == reading.balance and _within(run.until, at, gap):
-            meter.run = _sample(live.watched.name, reading, run.at, at)
-            saved = live.saved_at
-            if saved is not None and _within(saved, at, SAVE_EVERY):
-                return
-        else:
-            if run and run.until > (live.saved_at or run.at):
-                changes.samples.append(run)
-            meter.run = _sample(live.watched.name, reading, at, at)
-        changes.samples.append(meter.run)
-
     def _judge_again(self, live: LiveKey, now: datetime, changes: Changes) -> None:
         """Other rules apply to *live* than at its last reading."""
         for name, meter in live.meters.items():
@@ -332,119 +280,6 @@ class Pipeline:
                     beside=[m.reading for m in live.meters.values()],
                 )
             meter.judged_at = now
-
-    # -- health -----------------------------------------------------------------------------
-
-    def _observe_failure(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
-        state, at = live.state, failure.at
-        changed = state.reason is not failure.reason or state.detail != failure.detail
-        if state.reason is not failure.reason:
-            self._health.failed(live, state, failure)
-        refused_since = state.refused_since
-        if failure.reason.needs_person:
-            refused_since = refused_since or at
-        live.state = KeyState(
-            key=state.key,
-            last_poll_at=at,
-            last_success_at=state.last_success_at,
-            failing_since=state.failing_since or at,
-            failures=state.failures + 1,
-            reason=failure.reason,
-            detail=failure.detail,
-            refused_since=refused_since,
-        )
-        self._extend_outage(live, failure, changes)
-        self._judge_health(live, at, changes)
-        if (
-            changed
-            or state.failures < RUN_GAP_INTERVALS
-            or not _within(live.saved_at, at, SAVE_EVERY)
-        ):
-            self._save_key(live, changes, at)
-
-    def _observe_unasked(self, live: LiveKey, unasked: Unasked, changes: Changes) -> None:
-        """Nobody answers for the key: what it last read no longer stands for the present.
-
-        That is no poll, so neither times nor numbers of polls move; what failed before still does.
-        """
-        if live.state.reason is None:
-            self._health.failed(live, live.state, unasked)
-            live.state = replace(
-                live.state,
-                failing_since=unasked.at,
-                reason=unasked.reason,
-                detail=unasked.detail,
-            )
-            self._save_key(live, changes, unasked.at)
-
-    def _extend_outage(self, live: LiveKey, failure: Failure, changes: Changes) -> None:
-        last = live.outage
-        if last is not None and last.reason is failure.reason and last.until <= failure.at:
-            live.outage = replace(last, until=failure.at, polls=last.polls + 1)
-        else:
-            live.outage = Outage(
-                key=failure.key,
-                at=failure.at,
-                until=failure.at,
-                reason=failure.reason,
-                detail=failure.detail,
-            )
-        changes.outages.append(live.outage)
-
-    def _judge_health(self, live: LiveKey, now: datetime, changes: Changes) -> None:
-        """The key rules after a poll: a refusal at once, and the end of refusal or silence."""
-        rules = live.watched.rules
-        if rules.rejected is not None:
-            slot = _key_slot(live, rules.rejected)
-            self._announcer.step(
-                slot, rules.rejected.judge(self._key_view(live, slot, now)), now, changes
-            )
-        if rules.silent is not None and live.state.reason is None:
-            slot = _key_slot(live, rules.silent)
-            self._announcer.step(
-                slot, rules.silent.judge(self._key_view(live, slot, now)), now, changes
-            )
-
-    def _may_be_silent(self, live: LiveKey, rule: Silent, now: datetime) -> bool:
-        """A cheap first look, so that a sweep over many healthy keys costs next to nothing."""
-        state = live.state
-        since = state.failing_since or state.last_success_at or self._watched_since(live)
-        if state.refused_since is not None and live.watched.rules.rejected is not None:
-            return False
-        return now - since >= rule.after
-
-    def _judge_silence(self, live: LiveKey, rule: Silent, now: datetime, changes: Changes) -> None:
-        if self._providers.speaks_for(live, rule.after, now):
-            return
-        slot = _key_slot(live, rule)
-        view = self._key_view(live, slot, now)
-        verdict = rule.judge(view)
-        if verdict.state is State.BREACH and self.world.alert(slot) is None:
-            next_id = self._announcer.next_alert_id
-            outage = self._providers.outage(live, rule, view, verdict, next_id)
-            if outage is not None:
-                self._announcer.apply(outage, changes)
-                return
-        self._announcer.step(slot, verdict, now, changes)
-
-    def _key_view(self, live: LiveKey, slot: Slot, now: datetime) -> KeyView:
-        alert = self.world.alert(slot)
-        balances = (m for m in live.meters.values() if m.reading.kind is Kind.BALANCE)
-        meter = next(balances, None)
-        return KeyView(
-            state=live.state,
-            now=now,
-            watching_since=self._watched_since(live),
-            interval_seconds=live.watched.interval.total_seconds(),
-            firing=alert.severity if alert else None,
-            refusal_is_told=live.watched.rules.rejected is not None,
-            last_balance=meter.reading.balance if meter else None,
-            unit=meter.reading.unit if meter else "",
-        )
-
-    def _watched_since(self, live: LiveKey) -> datetime:
-        """Since when *live* is watched without a break."""
-        return max(self._watching_since, live.since or self._watching_since)
 
     # -- shared ------------------------------------------------------------------------------
 
@@ -479,24 +314,3 @@ class Pipeline:
                 troubles=tuple(live.troubles.values()),
             )
         )
-
-
-def _key_slot(live: LiveKey, rule: RuleParameters) -> Slot:
-    return Slot(subject=live.watched.subject, meter="", rule=rule.name)
-
-
-def _sample(key: str, reading: MeterReading, at: datetime, until: datetime) -> Sample:
-    return Sample(key=key, meter=reading.meter, at=at, until=until, balance=reading.balance)
-
-
-def _within(since: datetime | None, now: datetime, span: timedelta) -> bool:
-    """Whether *since* lies less than *span* back; the future (a clock set back) does not."""
-    return since is not None and timedelta(0) <= now - since < span
-
-
-def _shifted(moment: datetime | None, by: timedelta) -> datetime | None:
-    return None if moment is None else moment + by
-
-
-def _not_after(moment: datetime | None, now: datetime) -> datetime | None:
-    return None if moment is None else min(moment, now)

@@ -13,8 +13,8 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from monitor.asking import PollJob
 from monitor.config.models import Settings
-from monitor.poller import PollJob
 from monitor.providers import KeySettings
 from monitor.providers.base import Renewing
 from monitor.world import WatchedKey, watched_key

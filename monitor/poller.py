@@ -1,24 +1,21 @@
-"""Polls every key at its times: schedule, limits, timeout, backoff, one poll in flight per key."""
+"""Polls every key at its times: schedule, limits, backoff, one poll in flight per key."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from monitor.asking import Asker, PollJob
 from monitor.breaker import Breaker
 from monitor.clock import Clock
-from monitor.core.model import Failure, Observation, Reading, Reason, Unasked
+from monitor.core.model import Failure, Observation, Reading, Unasked
 from monitor.core.reachability import UNREACHABLE
 from monitor.limits import Gate, Limit
-from monitor.providers import access
-from monitor.providers.base import PollError, Provider
 from monitor.schedule import Due, Schedule, Slot, next_delay, spread
 from monitor.timers import DueTimer, Timers
 
@@ -33,29 +30,6 @@ FIRST_WITHIN = 0.5
 """Real seconds within which the very first poll starts."""
 CANCEL_GRACE = 1.0
 """Real seconds a cancelled poll has to end; one that ignores its cancellation is left behind."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollJob:
-    """One key to poll; ``interval`` in the clock's time, ``timeout`` of a whole poll in real time.
-
-    ``provider_name`` is the label under which the poll is counted; ``fingerprint`` differs where
-    what is asked, or with which credential, differs.
-    """
-
-    name: str
-    provider_name: str
-    provider: Provider
-    interval: timedelta
-    timeout: timedelta
-    fingerprint: bytes = b""
-
-    def polls_like(self, other: PollJob) -> bool:
-        """Whether both ask the same at the same pace."""
-        return (self.provider_name, self.fingerprint) == (
-            other.provider_name,
-            other.fingerprint,
-        ) and (self.interval, self.timeout) == (other.interval, other.timeout)
 
 
 class PollListener(Protocol):
@@ -122,7 +96,7 @@ class Poller:
         random: Random,
     ) -> None:
         self._jobs = tuple(jobs)
-        self._http = http
+        self._asker = Asker(http, clock)
         self._observe = observe
         self._listener = listener
         self._limits = limits
@@ -137,7 +111,6 @@ class Poller:
         self._open = False
         self._under_way = 0
         self._moved: float | None = None  # since when polls run and none has been taken in
-        self._bugs: set[tuple[str, type[BaseException]]] = set()
 
     @property
     def in_flight(self) -> int:
@@ -311,9 +284,8 @@ class Poller:
     async def _run(self, key: _Key) -> None:
         """One poll from its start to its observation; frees the key and its place at the gate."""
         began = self._clock.monotonic()
-        access.asking.set(key.job.name)
         try:
-            observation = await self._poll(key.job)
+            observation = await self._asker.ask(key.job)
             if self._open:
                 self._finish(key, observation, began)
         except asyncio.CancelledError:
@@ -325,31 +297,6 @@ class Poller:
             key.task = None
             self._under_way -= 1
             key.group.gate.release()
-
-    async def _poll(self, job: PollJob) -> Reading | Failure:
-        try:
-            async with asyncio.timeout(job.timeout.total_seconds()):
-                found = await job.provider.poll(self._http)
-            return Reading.of(job.name, self._clock.now(), found)
-        except PollError as error:
-            return self._failure(job, error.reason, error.detail, error.retry_after)
-        except TimeoutError:
-            seconds = job.timeout.total_seconds()
-            return self._failure(job, Reason.TIMEOUT, f"no answer within {seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - boundary: a bug in one provider, the rest polls on
-            self._report_bug(job, error)
-            detail = f"internal error in provider {job.provider_name}"
-            return self._failure(job, Reason.BAD_RESPONSE, detail)
-
-    def _failure(
-        self,
-        job: PollJob,
-        reason: Reason,
-        detail: str,
-        retry_after: timedelta | None = None,
-    ) -> Failure:
-        now = self._clock.now()
-        return Failure(key=job.name, at=now, reason=reason, detail=detail, retry_after=retry_after)
 
     def _finish(self, key: _Key, observation: Reading | Failure, began: float) -> None:
         """Set the next time of the key, count the poll and pass on what it saw."""
@@ -420,24 +367,6 @@ class Poller:
             due = now + position / group.rate * self._clock.speed
             if due < key.slot.due:
                 self._poll_at(key, due)
-
-    def _report_bug(self, job: PollJob, error: Exception) -> None:
-        """Log where *error* came from, once per provider and kind.
-
-        Neither its text nor values are logged: they may hold the key.
-        """
-        kind = (job.provider_name, type(error))
-        if kind in self._bugs:
-            return
-        self._bugs.add(kind)
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        log.error(
-            "bug in provider %s: %s while polling %s\n%s",
-            job.provider_name,
-            type(error).__name__,
-            job.name,
-            frames,
-        )
 
 
 @contextmanager

@@ -27,13 +27,6 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Group = Literal[
     "language models", "images, video, sound", "search and data", "compute and telephony", "relays"
 ]
-GROUPS: tuple[Group, ...] = (
-    "language models",
-    "images, video, sound",
-    "search and data",
-    "compute and telephony",
-    "relays",
-)
 
 
 def _check_address(value: str) -> str:

@@ -19,6 +19,7 @@ import pytest
 from support.patience import HANGS
 
 from monitor import breaker
+from monitor.asking import PollJob
 from monitor.clock import Clock
 from monitor.core.model import (
     Failure,
@@ -30,7 +31,7 @@ from monitor.core.model import (
     Unasked,
 )
 from monitor.limits import Limit
-from monitor.poller import Poller, PollJob
+from monitor.poller import Poller
 from monitor.providers.base import Provider
 from monitor.providers.http import HttpClient
 from monitor.providers.kie import KieProvider

@@ -105,6 +105,29 @@ def test_keys_that_fail_and_answer_one_after_the_other_are_told_together_too(
     assert end.startswith("all keys answer again")
 
 
+@pytest.mark.parametrize(
+    ("answering", "says"),
+    [
+        pytest.param(4, "keys answer again", id="most of them answer"),
+        pytest.param(2, "several keys give no reading", id="half of them fail"),
+    ],
+)
+def test_a_line_about_several_keys_says_where_it_goes(
+    answering: int, says: str, told: pytest.LogCaptureFixture
+) -> None:
+    b = bench(20)
+    before, after = names(b)[:answering], names(b)[10:12]
+    for key in before:  # each for itself
+        fail(b, [key])
+        b.pass_time(timedelta(minutes=11))
+    lines(told)
+    for key in before:
+        b.answer(key)
+    fail(b, after)
+    [line] = lines(told)
+    assert line.startswith(f"{says}: {DETAIL}")
+
+
 def test_after_an_outage_single_keys_are_told_again(told: pytest.LogCaptureFixture) -> None:
     b = bench()
     fail(b, names(b))

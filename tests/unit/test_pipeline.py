@@ -218,6 +218,23 @@ def test_a_provider_that_is_down_is_one_alert() -> None:
     assert len(b.events) == 2, "the stragglers get their time anew"
 
 
+def test_an_outage_began_with_the_first_key_that_failed() -> None:
+    b = Bench([watched(n) for n in ("early", "late")])
+    for name in ("early", "late"):
+        b.read(name, "5000")
+    b.pass_time(MINUTES)
+    began = b.now
+    b.fail("early", Reason.SERVER_ERROR)
+    for _ in range(5):
+        b.pass_time(MINUTES)
+        b.fail("early", Reason.SERVER_ERROR)
+        b.fail("late", Reason.SERVER_ERROR)
+    outage = b.events[0]
+    assert outage.subject.label == "provider kie"
+    assert outage.facts.since == began
+    assert outage.facts.last_reading_at == began - MINUTES
+
+
 def test_keys_that_wait_behind_a_hanging_provider_are_part_of_its_outage() -> None:
     names = [f"k{i:02}" for i in range(20)]
     b = Bench([watched(n) for n in names])
