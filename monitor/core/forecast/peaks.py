@@ -27,20 +27,20 @@ _FLOOR = 0.5
 """This share of the mean burn is added to both sides, so that a trickle in a quiet hour is none."""
 
 _HIGH = 0.9
-_MIDDLE = 2 / 3
+_MIDDLE = 0.75
 """The peaks, by rank, that the limit is made of.  Of 28, a leak that nobody was told of may raise
 two without moving the higher one."""
 
 _STRETCH = 0.6
 """How far above the high peak the limit is, in units of its distance from the middle one."""
 
-_PER_MISS = 1.0
-_MARGIN = -0.1
+_PER_MISS = 0.8
+_MARGIN = -0.05
 """And above that by so much of the typical miss of the meter's forecasts, less a little: what is
 hard to foresee goes beyond its peaks sooner.  All are logarithms of ratios."""
 
-_LEAST = 0.55
-"""A spike is above normal by at least a factor of 1.7, the floor on both sides; the rule asks for
+_LEAST = 0.6
+"""A spike is above normal by at least a factor of 1.8, the floor on both sides; the rule asks for
 more."""
 
 _UNTRIED = 1.5

@@ -114,7 +114,7 @@ def test_the_worse_a_meter_is_foreseen_the_more_it_takes() -> None:
     regular, wild = peaks.limit(0.1), peaks.limit(0.8)
     assert regular is not None
     assert wild is not None
-    assert wild - regular == pytest.approx(0.7)
+    assert wild - regular == pytest.approx(0.7 * 0.8)
 
 
 def test_the_peaks_of_an_older_version_are_read_and_fade_within_a_week() -> None:
