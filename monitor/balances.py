@@ -11,7 +11,7 @@ from monitor.announcer import Announcer
 from monitor.core.alerts import Slot, occur
 from monitor.core.ledger import LedgerState, Movement, advance, may_enter, open_ledger, reopen
 from monitor.core.model import Kind, MeterReading, Subject
-from monitor.core.rules import MeterView, OverdueTopUp, Spike, ToppedUp
+from monitor.core.rules import MeterView, OverdueTopUp, ToppedUp
 from monitor.core.rules.base import MeterRule, State
 from monitor.foresight import Foresight
 from monitor.store.base import Changes, StoredLedger
@@ -110,7 +110,8 @@ class Balances:
             self._occur(rules.topped_up, view, about)
         # "Exhausted" already says it all: what is low or runs out waits until something is there.
         if self._step(rules.exhausted, view, about) is not State.BREACH:
-            self._judge_spike(rules.spike, view, about)
+            if view.usual is not None:
+                self._step(rules.spike, view, about)
             # Of these two one is enough: both tell when it runs out.
             if self._step(rules.runway, view, about) is not State.BREACH:
                 self._step(rules.before_top_up, view, about)
@@ -140,10 +141,11 @@ class Balances:
         ledger: LedgerState,
         movement: Movement | None,
     ) -> MeterView:
-        projection = None
+        projection, usual = None, None
         if reading.balance is not None:
             slot = (watched.balance_subject.id, reading.meter)
             projection = self._foresight.project(slot, at, float(reading.balance))
+            usual = self._foresight.usual(slot, at) if watched.rules.spike else None
         return MeterView(
             reading=reading,
             at=at,
@@ -152,6 +154,7 @@ class Balances:
             firing=None,
             top_up_url=watched.top_up_url,
             projection=projection,
+            usual=usual,
         )
 
     def _occur(self, rule: ToppedUp, view: MeterView, about: _About) -> None:
@@ -172,12 +175,6 @@ class Balances:
         if alert is not None or verdict.state is State.BREACH:
             self._announcer.step(about.slot(rule), verdict, view.at, about.changes)
         return verdict.state
-
-    def _judge_spike(self, rule: Spike | None, view: MeterView, about: _About) -> None:
-        if rule is not None and view.reading.balance is not None:
-            usual = self._foresight.usual(about.balance, view.at)
-            if usual is not None:
-                self._step(rule, replace(view, usual=usual), about)
 
     def _judge_overdue(self, rule: OverdueTopUp | None, view: MeterView, about: _About) -> None:
         """Since when a top-up is due is remembered here; a restart counts from the last movement

@@ -19,10 +19,11 @@ from monitor.config.channels import ChannelSettings
 from monitor.config.models import CorruptStore, Settings, Web
 from monitor.core.model import Observation
 from monitor.core.renewals import Renewal
-from monitor.core.wording import count, span
+from monitor.core.wording import count
 from monitor.delivery.address import heartbeat_address
 from monitor.delivery.heartbeat import Heartbeat, Progress
 from monitor.dispatch import Dispatch, Surroundings, channels_of, policy_of, routes_of
+from monitor.housekeeping import Housekeeping
 from monitor.limits import Limit
 from monitor.memory import Collector
 from monitor.metrics import Metrics
@@ -34,7 +35,7 @@ from monitor.providers.http import HttpClient
 from monitor.recorder import Recorder
 from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
-from monitor.store import open_or_replace, open_store
+from monitor.store import open_or_replace, open_store, set_aside
 from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
@@ -42,14 +43,8 @@ from monitor.world import LiveKey, World, adopt, restore, succession
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = timedelta(seconds=5)
-LEARN_EVERY = timedelta(seconds=2)
 ADOPT_EVERY = timedelta(seconds=10)
-THIN_EVERY = timedelta(seconds=10)
 REPORT_EVERY = timedelta(seconds=1)
-CLOCK_STEP = timedelta(seconds=30)
-"""The wall clock drifting from the monotonic one by more than this between two sweeps was set."""
-
 JUDGED_AT_ONCE = 50
 """Keys judged anew in one step of the loop: 10 ms if each of them raises an alert."""
 
@@ -68,15 +63,17 @@ class ReloadError(Exception):
 class Daemon:
     """Everything that runs; use it as ``async with Daemon(plan, clock=Clock()) as daemon``."""
 
-    def __init__(self, plan: Plan, *, clock: Clock) -> None:
+    def __init__(self, plan: Plan, *, clock: Clock, replaced: Path | None = None) -> None:
+        """*replaced* is where a corrupt store was put that this process has met before."""
         self.plan = plan
+        self._replaced = replaced
+        self.store_is_lost = asyncio.Event()
+        """Set when the store was found corrupt and the configuration wants a new one."""
         self.settings = plan.settings
         self.clock = clock
         self.metrics = Metrics(__version__)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._stack = AsyncExitStack()
-        self._last_sweep = (clock.now(), clock.monotonic())
-        self._judged_at = clock.monotonic()
         self.collector = Collector()
         self._heartbeat: Heartbeat | None = None
         self.world: World
@@ -96,12 +93,20 @@ class Daemon:
         await self._stack.aclose()
         log.info("stopped")
 
+    def set_store_aside(self) -> Path:
+        """Put the corrupt store out of the way once this daemon has stopped; returns where it is.
+
+        Raises :class:`~monitor.store.base.StoreError`.
+        """
+        return set_aside(self.settings.store.get_secret_value())
+
     # -- start ------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         settings, now = self.settings, self.clock.now()
         channels = self._channels = channels_of(settings)
-        store, corrupt = _opened(settings)
+        store, found_corrupt = _opened(settings)
+        corrupt = found_corrupt or self._replaced
         self._store = store
         self._stack.callback(store.close)
         snapshot = store.load()
@@ -113,6 +118,7 @@ class Daemon:
         self._start_delivery(channels, snapshot)
         self._pipeline = Pipeline(self.world, self._announcer, now)
         self._recorder.add(self._pipeline.start(now))
+        self._housekeeping = self._make_housekeeping()
         if corrupt is not None:
             log.error("the store was corrupt: it is now %s, and a new one is begun", corrupt)
             self._recorder.add(self._pipeline.store.replaced(str(corrupt), now))
@@ -151,6 +157,17 @@ class Daemon:
         self._dispatch.start(self._dispatch.prepare(self.settings, channels), snapshot)
         self.metrics.watch_outbox(self._dispatch.undelivered)
         self._on_stop("delivery", self._dispatch.stop)
+
+    def _make_housekeeping(self) -> Housekeeping:
+        return Housekeeping(
+            self.world,
+            self._pipeline,
+            self._recorder,
+            metrics=self.metrics,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            corrupt=self._store_is_corrupt,
+        )
 
     def _make_reporter(self) -> Reporter | None:
         wanted = self.settings.notify.report
@@ -237,18 +254,12 @@ class Daemon:
         )
         self._on_stop("timers", lambda: timers.stop(0.5))
         self._on_stop("polls", lambda: self._poller.stop(2.0))
-        # Housekeeping keeps its pace on the wall, however fast the clock of a demo runs.
+        self._housekeeping.begin(timers)
         speed = self.clock.speed
-        timers.every("sweep", self._sweep_every(), self._sweep)
-        timers.every("learn", LEARN_EVERY * speed, self._learn)
         timers.every("adopt", ADOPT_EVERY * speed, self._dispatch.adopt)
-        timers.every("thin", THIN_EVERY * speed, self._thin)
         timers.every("report", REPORT_EVERY * speed, self._report)
         timers.start()
         await self._poller.start()
-
-    def _sweep_every(self) -> timedelta:
-        return max(SWEEP_EVERY, timedelta(seconds=0.25 * self.clock.speed))
 
     def _first_round(self) -> float:
         """Real seconds until every key was polled once."""
@@ -370,43 +381,11 @@ class Daemon:
     def _release(self, changes: Changes) -> None:
         self._dispatch.released(changes)
 
-    async def _sweep(self) -> None:
-        now, steady = self.clock.now(), self.clock.monotonic()
-        before, steady_before = self._last_sweep
-        step = (now - before) - timedelta(seconds=steady - steady_before)
-        self._last_sweep = (now, steady)
-        if abs(step) > CLOCK_STEP:
-            way = "forward" if step > timedelta(0) else "back"
-            log.warning("the wall clock was set %s by %s", way, span(abs(step)))
-            self._recorder.add(self._pipeline.clock_stepped(step, now))
-        self._recorder.add(self._pipeline.sweep(now))
-        behind = timedelta(seconds=self._recorder.behind())
-        self._recorder.add(self._pipeline.store.sweep(self._recorder.error, behind, now))
-        self._judged_at = self.clock.monotonic()
-
-    async def _learn(self) -> None:
-        """Take over the silences and acknowledgements that other processes have written."""
-        now, alerts = self.clock.now(), [alert.id for alert in self.world.alerts.values()]
-        try:
-            silences, acks = await self._recorder.call(
-                lambda store: (store.silences(active_at=now), store.acks(alerts))
-            )
-        except StoreError:
-            return  # counted and told by the recorder, which meets the same trouble
-        self.world.silences = tuple(silences)
-        self.world.acks = {ack.alert_id: ack for ack in acks}
-
-    async def _thin(self) -> None:
-        """Drop what retention no longer keeps, piece by piece, so that writing never waits long."""
-        retention = self.settings.retention.kept
-        now, total = self.clock.now(), 0
-        try:
-            while dropped := await self._recorder.call(lambda store: store.thin(now, retention)):
-                total += dropped
-        except StoreError as error:
-            self.metrics.store_error()
-            log.error("thinning the store failed: %s", error)
-        log.debug("thinned the store by %d samples", total)
+    def _store_is_corrupt(self) -> None:
+        wants_another = self.settings.corrupt_store is CorruptStore.REPLACE
+        # Damage that comes back at once is the disk's, and a third file would not help.
+        if wants_another and self._replaced is None:
+            self.store_is_lost.set()
 
     async def _report(self) -> None:
         if self._reporter is not None:
@@ -436,13 +415,11 @@ class Daemon:
 
     def progress(self) -> Progress:
         """How far each part is behind."""
-        unjudged = self.clock.monotonic() - self._judged_at
-        late = self.clock.real(unjudged - self._sweep_every().total_seconds())
         return Progress(
             schedule_lag=self._poller.lag(),
             polls_stalled=self._poller.stalled(),
             longest_poll=self._poller.longest_poll,
-            evaluation_behind=max(0.0, late),
+            evaluation_behind=self._housekeeping.behind(),
             store_behind=self._recorder.behind(),
             store_error=self._recorder.error,
             channels_behind=self._dispatch.lag(),
@@ -452,8 +429,9 @@ class Daemon:
     def problems(self) -> list[str]:
         """What keeps this process from doing its work; empty when it is ready."""
         found = []
-        if self._recorder.error:
-            found.append(f"the store fails: {self._recorder.error}")
+        failure = self._recorder.error or self._recorder.corruption
+        if failure:
+            found.append(f"the store fails: {failure}")
         if self._poller.lag() > SCHEDULE_LAG:
             found.append(f"polls are {self._poller.lag():.0f} s behind their schedule")
         return found

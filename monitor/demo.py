@@ -18,10 +18,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from monitor import log
 from monitor.clock import Clock
 from monitor.config.models import Settings
 from monitor.core import wording
-from monitor.core.fields import format_duration
 from monitor.daemon import Daemon
 from monitor.plan import Plan
 from monitor.providers.simulator import Account, Mode, SimulatedServer
@@ -221,7 +221,7 @@ def _introduction(daemon: Daemon, speed: float, folder: Path) -> str:
     if daemon.web is None:
         raise ValueError("the demo's configuration has a page")
     page = daemon.web.url
-    pace = format_duration(timedelta(seconds=speed))
+    pace = wording.span(timedelta(seconds=speed))
     return INTRODUCTION.format(pace=pace, page=page, store=folder)
 
 
@@ -238,9 +238,11 @@ class _Line(logging.Formatter):
         self._clock = clock
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's sentence, cut where the terminal ends."""
+        """The record's sentence and the key it is about, cut where the terminal ends."""
         time = f"{self._clock.now():%H:%M}  "
-        return time + textwrap.shorten(f"log: {record.getMessage()}", WIDTH - len(time))
+        key = log.extras(record).get("key")
+        about = f"{key}: " if key else ""
+        return time + textwrap.shorten(f"log: {about}{record.getMessage()}", WIDTH - len(time))
 
 
 def _log_in_lines(clock: Clock) -> None:

@@ -148,8 +148,8 @@ class _Group:
     def look(self, now: datetime) -> None:
         """Take in what is pending; let go of what lies too far back."""
         if self.recent or self.pending:
-            recent = [c for c in self.recent if _lately(c.at, now)]
-            self.recent = [*recent, *(c for c in self.pending if c not in recent)]
+            recent = (change for change in self.recent if _lately(change.at, now))
+            self.recent = [*recent, *self.pending]
 
     def tell(self, now: datetime) -> None:
         """Tell what is pending, one by one or together; see whether it is over."""

@@ -7,7 +7,7 @@ are one transaction for the recorder.  Daemon, demo, replay and tests run this s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from monitor import runs
@@ -228,7 +228,7 @@ class Pipeline:
                 changes,
                 ledger=ledger,
                 movement=movement,
-                beside=poll.meters,
+                beside=_beside(live, poll),
             )
             meter.judged_at = at
         return not same
@@ -314,3 +314,12 @@ class Pipeline:
                 troubles=tuple(live.troubles.values()),
             )
         )
+
+
+def _beside(live: LiveKey, poll: Reading) -> Sequence[MeterReading]:
+    """All meters of the key: those that this poll has not read, as they were last."""
+    if len(live.meters) <= len(poll.meters):
+        return poll.meters
+    shown = {meter.meter for meter in poll.meters}
+    others = (meter.reading for name, meter in live.meters.items() if name not in shown)
+    return [*poll.meters, *others]

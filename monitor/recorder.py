@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from monitor.clock import Clock
-from monitor.store.base import Changes, Store, StoreError
+from monitor.store.base import Changes, Store, StoreCorruptError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,8 @@ class Recorder:
         self._behind_since: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.error: str = ""
+        self.corruption: str = ""
+        """The first word of damage in the store, met by writing or reading; it does not heal."""
 
     def add(self, changes: Changes) -> None:
         """Take over *changes*; returns at once."""
@@ -99,7 +101,11 @@ class Recorder:
     async def call(self, work: Callable[[Store], T]) -> T:
         """Run *work* in the writer thread, between two commits; raises what it raises."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, work, self._store)
+        try:
+            return await loop.run_in_executor(self._thread, work, self._store)
+        except StoreCorruptError as error:
+            self.corruption = self.corruption or str(error)
+            raise
 
     async def stop(self, seconds: float) -> int:
         """Write what is left within *seconds* and stop; returns how much could not be written."""

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from monitor.clock import Clock
 from monitor.config import ConfigError, Level, Problem
@@ -42,17 +43,37 @@ async def _serve(plan: Plan, read_again: Callable[[], Plan], manager: Manager) -
     loop = asyncio.get_running_loop()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
         loop.add_signal_handler(number, event.set)
-    async with Daemon(plan, clock=Clock()) as daemon:
-        herald = Herald(manager, daemon.progress, daemon.summary)
-        manager.ready(daemon.summary())
-        herald.start()
-        reloads = asyncio.create_task(_reload_on(hangup, daemon, read_again, manager))
-        await stop.wait()
+    replaced: Path | None = None
+    while not stop.is_set():
+        async with Daemon(plan, clock=Clock(), replaced=replaced) as daemon:
+            herald = Herald(manager, daemon.progress, daemon.summary)
+            manager.ready(daemon.summary())
+            herald.start()
+            reloads = asyncio.create_task(_reload_on(hangup, daemon, read_again, manager))
+            await _first_of(stop, daemon.store_is_lost)
+            _tell_what_comes(stop, manager)
+            reloads.cancel()
+            await asyncio.gather(reloads, return_exceptions=True)
+            await herald.stop()
+        if not stop.is_set():
+            plan, replaced = daemon.plan, daemon.set_store_aside()
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _tell_what_comes(stop: asyncio.Event, manager: Manager) -> None:
+    if stop.is_set():
         log.info("stopping")
         manager.stopping()
-        reloads.cancel()
-        await asyncio.gather(reloads, return_exceptions=True)
-        await herald.stop()
+    else:
+        log.error("the store is corrupt: beginning anew with another one")
+        manager.status("beginning anew: the store is corrupt")
 
 
 async def _reload_on(

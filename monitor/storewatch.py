@@ -29,10 +29,15 @@ class StoreWatch:
     def __init__(self, announcer: Announcer) -> None:
         self._announcer = announcer
 
-    def sweep(self, error: str, behind: timedelta, now: datetime) -> Changes:
-        """What follows from the store failing with *error* (empty: it works) for *behind*."""
+    def sweep(
+        self, error: str, behind: timedelta, now: datetime, *, lasting: bool = False
+    ) -> Changes:
+        """What follows from the store failing with *error* (empty: it works) for *behind*.
+
+        It is told after a while, or at once if it is *lasting*: damage does not pass by itself.
+        """
         changes = Changes()
-        if error and behind >= AFTER:
+        if error and (lasting or behind >= AFTER):
             facts = Facts(detail=error, since=now - behind)
             self._announcer.step(FAILING, Verdict.breach(Severity.CRITICAL, facts), now, changes)
         elif not error:

@@ -34,19 +34,21 @@ _GAP_SHARE = 50  # without a reading for this part of the chart, the line is bro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one configuration, called *name*, says of the polls; *watch* is as in ``Replay``."""
+    """What one configuration, called *name*, says of the polls; *sharing* gives the keys that have
+    one balance with the named one, itself included.
+    """
 
     name: str
-    watch: Callable[[str], Sequence[WatchedKey]]
+    sharing: Callable[[str], Sequence[WatchedKey]]
     lines: Sequence[Line]
 
     def of(self, key: str, meter: str, found: Iterable[Episode]) -> list[Episode]:
         """Those of *found* that are about a meter of *key*, or the key itself."""
-        together = {watched.name for watched in self.watch(key)}
+        together = {watched.name for watched in self.sharing(key)}
         return [
             e
             for e in found
-            if (e.meter == meter and e.key in together) or (not e.meter and e.key == key)
+            if (e.meter == meter and e.key in together) or (not e.meter and key in (e.key, *e.keys))
         ]
 
 
@@ -144,7 +146,7 @@ def _panels(seen: Sequence[Sighting], outcomes: Sequence[Outcome]) -> list[Panel
     panels = []
     for (key, meter), samples in _samples(seen).items():
         length = samples[-1].at - samples[0].at
-        interval = outcomes[0].watch(key)[0].interval
+        interval = outcomes[0].sharing(key)[0].interval
         panels.append(
             Panel(
                 name=_named(key, meter),
@@ -154,7 +156,7 @@ def _panels(seen: Sequence[Sighting], outcomes: Sequence[Outcome]) -> list[Panel
                 judged=[
                     Judged(
                         name=outcome.name,
-                        rules=next(k.rules for k in outcome.watch(key) if k.name == key),
+                        rules=next(k.rules for k in outcome.sharing(key) if k.name == key),
                         episodes=outcome.of(key, meter, all_of_it),
                     )
                     for outcome, all_of_it in found

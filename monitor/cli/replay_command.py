@@ -6,11 +6,10 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import click
@@ -22,7 +21,7 @@ from monitor.cli.replay_inputs import PROVIDER, STANDARD_INPUT
 from monitor.cli.sources import config_path, problem_lines, settings_to_read
 from monitor.config import ConfigError, Settings, load
 from monitor.core.rules import Rules
-from monitor.replay import ForecastLine, Line, Replay, Sighting, Wanted
+from monitor.replay import ForecastLine, Line, Replay, Sighting, Wanted, polls
 from monitor.world import WatchedKey, watched_key
 
 EPILOG = """\b
@@ -99,19 +98,19 @@ def command(  # noqa: PLR0917 - click passes by name
     """Show which alerts there would have been, by the same rules as the daemon's."""
     asked = _asked(emit, every, output_format, against, chart)
     settings: Settings | None
-    polls: Iterable[Sighting]
+    seen: Iterable[Sighting]
     with _quiet_pipeline():
         if samples is None:
             settings = settings_to_read()
-            polls = replay_inputs.from_store(settings, since, names)
+            seen = replay_inputs.from_store(settings, since, names)
         else:
             settings = settings_to_read() if config_path() else None
-            polls = replay_inputs.from_csv(samples, names)
-        if output_format == "jsonl":
-            replay = Replay(partial(_watched, settings, _by_balance(settings)), asked.wanted)
-            _print_lines(_played(replay, polls), flush=samples == STANDARD_INPUT)
+            seen = replay_inputs.from_csv(samples, names)
+        if output_format == "jsonl" and samples == STANDARD_INPUT:
+            replay = _replay(settings, _sharing(settings), asked.wanted)
+            _print_lines(_played(replay, ([one] for one in seen)), flush=True)
         else:
-            _print_whole(asked, polls, settings)
+            _print_whole(asked, list(seen), settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,33 +174,48 @@ def _quiet_pipeline() -> Iterator[None]:
 # -- whose rules hold -------------------------------------------------------------------------
 
 
-def _by_balance(settings: Settings | None) -> dict[str, Sequence[WatchedKey]]:
-    """The configured keys by name, each with those that share its balance."""
+Watch = Callable[[str], Sequence[WatchedKey]]
+"""The keys that are watched together with the named one."""
+
+
+def _sharing(settings: Settings | None) -> Watch:
+    """Those that share a balance."""
     keys = [watched_key(key) for key in settings.keys] if settings else []
     together: dict[str, list[WatchedKey]] = {}
     for key in keys:
         together.setdefault(key.balance_subject.id, []).append(key)
-    return {key.name: together[key.balance_subject.id] for key in keys}
+    return _watch(settings, {key.name: together[key.balance_subject.id] for key in keys})
 
 
-def _watched(
-    settings: Settings | None, known: dict[str, Sequence[WatchedKey]], name: str
-) -> Sequence[WatchedKey]:
-    """The keys that share a balance with the one called *name*; an unknown one stands alone."""
-    if name in known:
-        return known[name]
+def _all_in_order(settings: Settings | None, polled: Collection[str]) -> Watch:
+    """All configured ones that were polled: the outage of their provider is theirs together."""
+    keys = [watched_key(key) for key in settings.keys if key.name in polled] if settings else []
+    return _watch(settings, {key.name: keys for key in keys})
+
+
+def _watch(settings: Settings | None, known: Mapping[str, Sequence[WatchedKey]]) -> Watch:
+    """As *known*; a key that is not configured stands alone."""
     rules = settings.rules if settings else Rules()
     interval = settings.defaults.interval if settings else timedelta(minutes=5)
-    return (WatchedKey(name=name, provider=PROVIDER, interval=interval, rules=rules),)
+
+    def watch(name: str) -> Sequence[WatchedKey]:
+        alone = WatchedKey(name=name, provider=PROVIDER, interval=interval, rules=rules)
+        return known.get(name, (alone,))
+
+    return watch
+
+
+def _replay(settings: Settings | None, watch: Watch, wanted: Wanted) -> Replay:
+    return Replay(watch, wanted, settings.notify.repeat.by_severity if settings else {})
 
 
 # -- printing ---------------------------------------------------------------------------------
 
 
-def _played(replay: Replay, polls: Iterable[Sighting]) -> Iterator[Sequence[Line]]:
+def _played(replay: Replay, found: Iterable[Sequence[Sighting]]) -> Iterator[Sequence[Line]]:
     """What follows from each poll, and in the end."""
-    for seen in polls:
-        yield list(replay.feed(seen))
+    for poll in found:
+        yield list(replay.feed(*poll))
     yield list(replay.finish())
 
 
@@ -216,16 +230,19 @@ def _print_lines(played: Iterable[Sequence[Line]], *, flush: bool) -> None:
     sys.stdout.flush()
 
 
-def _print_whole(asked: _Asked, polls: Iterable[Sighting], settings: Settings | None) -> None:
-    """All other formats, which need the whole of it; and the picture."""
-    seen = list(polls)
+def _print_whole(asked: _Asked, seen: Sequence[Sighting], settings: Settings | None) -> None:
+    """What is known as a whole beforehand, and all that can be made of it."""
+    if asked.output_format == "jsonl":
+        replay = _replay(settings, _all_in_order(settings, {s.key for s in seen}), asked.wanted)
+        _print_lines(_played(replay, polls(seen)), flush=False)
+        return
     if not seen and asked.output_format != "json":
         click.echo("There is nothing to replay: no polls in this time.")
         if asked.chart:
             raise CommandError(f"{asked.chart}: there is nothing to draw.")
         return
-    ours = _outcome(str(settings.source) if settings else "Default rules", settings, asked, seen)
-    outcomes = [ours]
+    name = str(settings.source) if settings else "Default rules"
+    outcomes = [_outcome(name, settings, asked, seen)]
     if asked.against is not None:
         other = _other_settings(asked.against)
         outcomes.append(_outcome(str(asked.against), other, asked, seen))
@@ -237,11 +254,11 @@ def _print_whole(asked: _Asked, polls: Iterable[Sighting], settings: Settings | 
 def _outcome(
     name: str, settings: Settings | None, asked: _Asked, seen: Sequence[Sighting]
 ) -> replay_charts.Outcome:
-    watch = partial(_watched, settings, _by_balance(settings))
     every = asked.every if asked.chart else asked.wanted.every
-    replay = Replay(watch, Wanted(every=every, alerts=True))
-    lines = [line for lines in _played(replay, seen) for line in lines]
-    return replay_charts.Outcome(name=name, watch=watch, lines=lines)
+    watch = _all_in_order(settings, {one.key for one in seen})
+    replay = _replay(settings, watch, Wanted(every=every, alerts=True))
+    lines = [line for lines in _played(replay, polls(seen)) for line in lines]
+    return replay_charts.Outcome(name=name, sharing=_sharing(settings), lines=lines)
 
 
 def _print(

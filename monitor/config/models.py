@@ -193,7 +193,7 @@ class Settings(BaseModel):
     store: StoreUrl = Field(description="where everything recorded lives")
     corrupt_store: CorruptStore = Field(
         default=CorruptStore.STOP,
-        description="what a start does about a store that is corrupt: stop, or replace",
+        description="what to do about a store that is corrupt: stop, or replace it by a new one",
     )
     retention: Retention = Field(default=Retention(), description="how long records are kept")
     limits: dict[Group, Limit] = Field(

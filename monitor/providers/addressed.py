@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from monitor.providers.base import KeySettings, ProviderInfo
+from monitor.providers.bearer import Bearer
 from monitor.providers.exchange import Url, check_plain_http, host_of, site_of
+
+Sender = TypeVar("Sender", bound=Bearer)
 
 PLAIN_HTTP_FIELD: Any = Field(
     default="", description="host of url that may be asked without TLS, repeated by name"
@@ -31,6 +34,16 @@ class AddressedKey(KeySettings):
     def _check_tls(self) -> Self:
         check_plain_http(self.url, self.allow_plain_http)
         return self
+
+    def sent_by(self, kind: type[Sender]) -> Sender:
+        """What sends the credential to the address; raises ``ValueError`` without one."""
+        return kind(
+            self.url,
+            self.credential,
+            timeout=self.timeout.total_seconds(),
+            plain_http_host=self.allow_plain_http,
+            secrets=self.sent,
+        )
 
     @property
     def is_usual(self) -> bool:

@@ -6,7 +6,7 @@ Source: https://docs.kie.ai/common-api/get-account-credits
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -14,7 +14,8 @@ from pydantic import Field
 from monitor.core.model import MeterReading
 from monitor.providers.addressed import AddressedKey, address_field
 from monitor.providers.base import ProviderInfo
-from monitor.providers.exchange import Answer, Request, Url, site_of
+from monitor.providers.bearer import Bearer
+from monitor.providers.exchange import Answer, Url
 from monitor.providers.judge import amount
 from monitor.providers.kie_envelope import data_of
 
@@ -57,47 +58,21 @@ class KieKey(AddressedKey):
 
     def build(self) -> KieProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
-        return KieProvider(
-            self.url,
-            self.credential,
-            secrets=self.sent,
-            timeout=self.timeout.total_seconds(),
-            plain_http_host=self.allow_plain_http,
-        )
+        return self.sent_by(KieProvider)
 
 
 @dataclass(frozen=True, slots=True)
-class KieProvider:
-    """Reads the credits of one kie.ai account, or of a service of the same shape.
-
-    The request is made anew for every poll: kept, those of 10,000 keys would hold 5 MB.
-    """
-
-    url: str = field(repr=False)
-    key: str = field(repr=False)
-    timeout: float
-    plain_http_host: str = ""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def limit_group(self) -> str:
-        """The site: kie.ai limits per account, which we cannot tell apart by key."""
-        return site_of(self.url)
+class KieProvider(Bearer):
+    """Reads the credits of one kie.ai account, or of a service of the same shape."""
 
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """The account's balance as the one meter; raises :class:`PollError`."""
-        answer = await http.fetch(self._request(), timeout=self.timeout)
+        answer = await http.fetch(self.request("GET", PATH), timeout=self.timeout)
         return (self.judge(answer),)
-
-    def _request(self) -> Request:
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        return Request(
-            "GET", self.url.rstrip("/") + PATH, headers, plain_http_host=self.plain_http_host
-        )
 
     def judge(self, answer: Answer) -> MeterReading:
         """The balance in *answer*; raises :class:`PollError`, whose text is free of secrets."""
-        return judge(answer, (self.key, *self.secrets))
+        return judge(answer, self.hidden)
 
 
 def judge(answer: Answer, secrets: Iterable[str]) -> MeterReading:

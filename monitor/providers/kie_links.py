@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from monitor.core.model import Reason
 from monitor.providers.base import PollError
-from monitor.providers.exchange import Answer, Request, check_url
+from monitor.providers.bearer import Bearer
+from monitor.providers.exchange import Answer, check_url
 from monitor.providers.http import HttpClient
 from monitor.providers.kie import KieKey
 from monitor.providers.kie_envelope import data_of
@@ -30,38 +31,18 @@ class KieLinks:
     """Makes download links with one key of kie.ai; each call is one request."""
 
     http: HttpClient
-    url: str = field(repr=False)
-    key: str = field(repr=False)
-    timeout: float
-    plain_http_host: str = ""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    site: Bearer
 
     @classmethod
     def of(cls, key: KieKey, http: HttpClient) -> KieLinks:
         """With the credential of *key*; raises ``ValueError`` without one."""
-        return cls(
-            http,
-            key.url,
-            key.credential,
-            timeout=key.timeout.total_seconds(),
-            plain_http_host=key.allow_plain_http,
-            secrets=key.sent,
-        )
+        return cls(http, key.sent_by(Bearer))
 
     async def link(self, file_url: str) -> str:
         """A temporary link for the generated file at *file_url*; raises :class:`PollError`."""
-        answer = await self.http.fetch(self._request(file_url), timeout=self.timeout)
-        return link_in(answer, (self.key, *self.secrets))
-
-    def _request(self, file_url: str) -> Request:
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        return Request(
-            "POST",
-            self.url.rstrip("/") + PATH,
-            headers,
-            json.dumps({"url": file_url}).encode(),
-            plain_http_host=self.plain_http_host,
-        )
+        request = self.site.request("POST", PATH, json.dumps({"url": file_url}).encode())
+        answer = await self.http.fetch(request, timeout=self.site.timeout)
+        return link_in(answer, self.site.hidden)
 
 
 def link_in(answer: Answer, secrets: Iterable[str]) -> str:

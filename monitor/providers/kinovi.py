@@ -9,7 +9,7 @@ Source: https://kinovi.ai/docs/common/reference/get-task-status
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,8 +18,9 @@ from pydantic import Field
 from monitor.core.model import MeterReading, Reason
 from monitor.providers.addressed import AddressedKey, address_field
 from monitor.providers.base import PollError, ProviderInfo
+from monitor.providers.bearer import Bearer
 from monitor.providers.by_hand import MANUAL_FIELD, Manual
-from monitor.providers.exchange import Answer, Request, Url, site_of
+from monitor.providers.exchange import Answer, Url
 from monitor.providers.judge import Words, check_status, try_decode, words_in
 
 if TYPE_CHECKING:
@@ -72,36 +73,17 @@ class KinoviKey(AddressedKey):
 
     def build(self) -> KinoviProvider:
         """The provider that polls this key; raises ``ValueError`` without a key."""
-        return KinoviProvider(
-            url=self.url,
-            key=self.credential,
-            timeout=self.timeout.total_seconds(),
-            plain_http_host=self.allow_plain_http,
-            secrets=self.sent,
-        )
+        return self.sent_by(KinoviProvider)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KinoviProvider:
+@dataclass(frozen=True, slots=True)
+class KinoviProvider(Bearer):
     """Checks one key of kinovi.ai."""
-
-    url: str = field(repr=False)
-    key: str = field(repr=False)
-    timeout: float
-    plain_http_host: str = ""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def limit_group(self) -> str:
-        """The site."""
-        return site_of(self.url)
 
     async def poll(self, http: HttpClient) -> tuple[MeterReading, ...]:
         """Nothing, where the key works; raises :class:`PollError` where it does not."""
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        url = self.url.rstrip("/") + PATH + TASK
-        request = Request("GET", url, headers, plain_http_host=self.plain_http_host)
-        judge(await http.fetch(request, timeout=self.timeout), (self.key, *self.secrets))
+        request = self.request("GET", PATH + TASK)
+        judge(await http.fetch(request, timeout=self.timeout), self.hidden)
         return ()
 
 

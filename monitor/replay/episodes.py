@@ -16,6 +16,8 @@ from monitor.replay.engine import AlertLine, Line
 class Episode:
     """An alert as long as it was open at one severity; ``until`` None: to the end.
 
+    ``keys`` are those that it speaks for, as far as it names them.
+
     ``is_moment``: it has no duration, as a top-up.  ``told``: somebody would have been told.
     """
 
@@ -28,6 +30,7 @@ class Episode:
     told: bool = True
     is_moment: bool = False
     alert_id: int = 0
+    keys: tuple[str, ...] = ()
 
 
 def episodes(lines: Iterable[Line]) -> list[Episode]:
@@ -58,6 +61,7 @@ def _opened(line: AlertLine) -> Episode:
         told=line.event.told,
         is_moment=line.event.change is Change.OCCURRED,
         alert_id=line.event.alert_id,
+        keys=line.event.facts.keys,
     )
 
 

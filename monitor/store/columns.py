@@ -5,11 +5,13 @@ Amounts are text in both: no float on the way, and no amount that one database r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text
+from sqlalchemy import BigInteger, ColumnElement, Integer, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -131,3 +133,16 @@ class Choice(TypeDecorator[StrEnum]):
     def process_result_value(self, value: str | None, _dialect: Dialect) -> StrEnum | None:
         """From the database."""
         return None if value is None else self.words(value)
+
+
+def one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Whether *column* has one of *values*, as a list of one of few lengths: 1, 2, 4, 8, ...
+
+    A list of another length is another statement, and the driver keeps 128 prepared ones for every
+    connection (https://docs.python.org/3/library/sqlite3.html#sqlite3.connect), at 80 KB each with
+    500 values.  So the last value stands there again until the length is reached.
+    """
+    if not values:
+        return column.in_(())
+    length = 1 << (len(values) - 1).bit_length()
+    return column.in_([*values, *[values[-1]] * (length - len(values))])

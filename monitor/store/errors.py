@@ -23,7 +23,8 @@ _SQLITE = {
 }
 
 CORRUPT_ADVICE = (
-    "restore a backup (credit-monitor store restore), or move it away: a new one is begun"
+    "with the daemon stopped, restore a backup (credit-monitor store restore) or move it away"
+    " (a new one is then begun); start it again"
 )
 
 _SQLITE_UNUSABLE = {

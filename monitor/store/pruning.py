@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, delete, func, or_, select, tuple_
 from monitor.core.notifications import NotificationState
 from monitor.store import schema
 from monitor.store.base import Retention
+from monitor.store.columns import one_of
 
 RECORDS_PER_CALL = 500
 """Alerts, notifications, outages and silences dropped in one call, of each."""
@@ -72,7 +73,7 @@ def _prune_alerts(connection: Connection, cutoff: datetime) -> int:
         ~needed,
     )
     ids = list(connection.scalars(old.order_by(table.id).limit(RECORDS_PER_CALL)))
-    of_these = select(events.id).where(events.alert_id.in_(ids))
+    of_these = select(events.id).where(one_of(events.alert_id, ids))
     suppressions = schema.suppressions
     connection.execute(delete(suppressions).where(suppressions.c.event_id.in_(of_these)))
     _delete(connection, schema.acks.c.alert_id, ids)
@@ -87,7 +88,7 @@ def _prune_outages(connection: Connection, cutoff: datetime) -> int:
     old = select(table.key, table.at).where(table.until < cutoff, table.at < newest)
     found = [(row.key, row.at) for row in connection.execute(old.limit(RECORDS_PER_CALL))]
     if found:
-        connection.execute(delete(schema.outages).where(tuple_(table.key, table.at).in_(found)))
+        connection.execute(delete(schema.outages).where(one_of(tuple_(table.key, table.at), found)))
     return len(found)
 
 
@@ -104,4 +105,4 @@ def _prune_silences(connection: Connection, cutoff: datetime) -> int:
 
 def _delete(connection: Connection, column: Column[int], ids: list[int]) -> None:
     if ids:
-        connection.execute(delete(column.table).where(column.in_(ids)))
+        connection.execute(delete(column.table).where(one_of(column, ids)))

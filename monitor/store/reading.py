@@ -20,9 +20,10 @@ from monitor.store.base import (
     StoredKey,
     StoredLedger,
 )
+from monitor.store.columns import one_of
 
-VALUES_PER_STATEMENT = 10_000
-"""SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
+VALUES_PER_STATEMENT = 1_024
+"""SQLite takes 32,766 parameters in a statement and PostgreSQL 65,535; but see :func:`one_of`."""
 
 
 def snapshot(connection: Connection) -> Snapshot:
@@ -349,7 +350,7 @@ def _having(
     """The rows whose *column* has one of *values*, which may be more than a statement takes."""
     for start in range(0, len(values), VALUES_PER_STATEMENT):
         part = values[start : start + VALUES_PER_STATEMENT]
-        yield from connection.execute(statement.where(column.in_(part)))
+        yield from connection.execute(statement.where(one_of(column, part)))
 
 
 def configuration(connection: Connection) -> StoredConfiguration | None:

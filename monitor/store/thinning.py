@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from monitor.store import schema
 from monitor.store.base import Retention
-from monitor.store.columns import to_micros
+from monitor.store.columns import one_of, to_micros
 
 ROWS_PER_CALL = 2_500
 """Samples looked at in one call, which take some 30 ms."""
@@ -121,7 +121,7 @@ def _expired(connection: Connection, due: list[int], oldest: datetime) -> set[_I
     newest = select(func.max(other.at)).where(other.meter == samples.meter).scalar_subquery()
     until = type_coerce(samples.at, BigInteger) + type_coerce(samples.lasted, BigInteger)
     statement = select(samples.meter, samples.at).where(
-        samples.meter.in_(due),
+        one_of(samples.meter, due),
         samples.at < oldest,
         until < to_micros(oldest),
         samples.at < newest,

@@ -195,6 +195,7 @@ async def test_the_demo_shows_alerts_within_seconds(tmp_path: Path) -> None:
     await process.start()
     await process.until("CRITICAL: studio has")
     assert "credit_balance{" in await demo_metrics(process)
+    await process.until("log: ci: no reading: ")
     assert await process.wait() == 0
     assert "Traceback" not in process.output
     assert "KIE_API_KEY=... credit-monitor run" in process.output, "how to go on is told"

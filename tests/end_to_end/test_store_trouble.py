@@ -6,6 +6,7 @@ import json
 import random
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Site:
 
     def __init__(self, home: Path, provider: SimulatedServer, hook: Hook) -> None:
         self.home = home
+        self.account = provider.accounts["sk-1"]
         self.store = home / "state" / "test.db"
         self.settings: dict[str, Any] = {
             "keys": [
@@ -38,6 +40,14 @@ class Site:
         config = self.home / "config.yaml"
         config.write_text(json.dumps(self.settings))
         return Process(*command, "--config", str(config), home=self.home)
+
+    def damage_while_running(self) -> None:
+        """Noise in place of every page but the first, none of which is in the log any more."""
+        with closing(sqlite3.connect(self.store)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self.store.open("r+b") as file:
+            file.seek(4096)
+            file.write(random.Random(1).randbytes(self.store.stat().st_size - 4096))
 
     async def fill_and_damage(self) -> bytes:
         process = self.process("run")
@@ -99,6 +109,44 @@ async def test_a_corrupt_store_is_replaced_where_that_is_configured_and_told(
     await again.until("watching 200 keys")
     assert await again.stop() == 0
     assert len(hook.messages) == 1  # it is no news any more
+
+
+async def test_damage_that_shows_while_the_daemon_runs_is_told_and_watching_goes_on(
+    site: Site, hook: Hook
+) -> None:
+    process = site.process("run")
+    await process.start()
+    await process.until("watching 200 keys")
+    site.damage_while_running()
+    message = await hook.until("cannot record: the store fails")
+    assert "the file is corrupt: with the daemon stopped, restore a backup" in message
+    site.account.balance = Decimal(0)
+    await hook.until("has no credits left")
+    assert await process.stop() == 0
+    assert process.output.count("the store failed, keeping changes in memory") == 1
+    assert process.output.count("thinning the store failed") <= 1
+    assert not [*site.store.parent.glob("*corrupt-*")]
+
+
+async def test_damage_that_shows_while_the_daemon_runs_gives_way_to_a_new_store_where_configured(
+    site: Site, hook: Hook
+) -> None:
+    site.settings["corrupt_store"] = "replace"
+    process = site.process("run")
+    await process.start()
+    await process.until("watching 200 keys")
+    site.damage_while_running()
+    message = await hook.until("was corrupt and has been replaced")
+    [aside] = site.store.parent.glob("test.db.corrupt-*Z")
+    assert aside.name in message
+    site.account.balance = Decimal(0)
+    await hook.until("has no credits left")
+    assert await process.stop() == 0
+    config = str(site.home / "config.yaml")
+    assert (await run_program("store", "check", "--config", config, home=site.home))[0] == 0
+    with closing(sqlite3.connect(site.store)) as connection:
+        rules = {rule for (rule,) in connection.execute("SELECT rule FROM alerts")}
+    assert rules == {"store_replaced", "exhausted"}
 
 
 async def test_another_programs_file_is_never_replaced(site: Site, hook: Hook) -> None:

@@ -124,7 +124,7 @@ async def test_a_key_that_is_added_long_after_the_start_is_not_silent_at_once(si
         site.account("late").mode = Mode.SILENT
         site.document["keys"].append(site.key("late", interval="1h", timeout="90s"))
         await site.reload()
-        await daemon._sweep()
+        await daemon._housekeeping.sweep()
         assert site.firing() == {}
 
 

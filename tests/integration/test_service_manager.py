@@ -206,7 +206,7 @@ async def test_a_stall_is_logged_once_and_so_is_its_end(
     daemon.clock.leap = 130
     herald.beat()
     herald.beat()
-    await daemon._sweep()
+    await daemon._housekeeping.sweep()
     async with asyncio.timeout(HANGS):
         while stalls(daemon.progress()):  # noqa: ASYNC110 - the other parts make it true
             await asyncio.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -249,3 +250,13 @@ def test_a_clock_that_is_set_back_does_not_stop_the_telling(
     lines(told)
     fail(b, ["key-015"])
     assert lines(told) == [f"no reading: {DETAIL}"]
+
+
+def test_the_end_of_an_outage_of_thousands_of_keys_is_told_in_a_moment() -> None:
+    b = bench(4_000)
+    fail(b, names(b))
+    for key in names(b)[:2_000]:
+        b.answer(key)
+    began = time.thread_time()
+    b.pass_time(SWEEP)
+    assert time.thread_time() - began < 0.2, "the loop stands still for so long"

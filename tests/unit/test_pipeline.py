@@ -11,7 +11,7 @@ import pytest
 from support.bench import Bench, Channel, watched
 
 from monitor.core.events import Change, Event, Why
-from monitor.core.model import Kind, MeterReading, Reason, Severity
+from monitor.core.model import Kind, MeterFailure, MeterReading, Reason, Severity
 from monitor.core.renewals import Outcome, Renewal
 from monitor.core.rules import Rules
 
@@ -586,3 +586,14 @@ def test_what_becomes_part_of_another_balance_is_no_longer_judged_and_its_alert_
     b.reconfigure(watched(rules=Rules.model_validate({"exhausted": {}, "runway": None})))
     assert said(b.pass_time(MINUTES)) == []
     assert {slot[1] for slot in b.pipeline.world.alerts} == set()
+
+
+def test_a_currency_that_nobody_pays_in_is_no_news_while_the_other_one_cannot_be_read() -> None:
+    usd = MeterReading(meter="USD", unit="USD", balance=Decimal(5000))
+    cny = MeterReading(meter="CNY", unit="CNY", balance=Decimal(0))
+    bench = Bench([watched()])
+    bench.find("studio", usd, cny)
+    for _ in range(4):
+        bench.pass_time(timedelta(minutes=5))
+        bench.find("studio", MeterFailure(meter="USD", reason=Reason.TIMEOUT), cny)
+    assert {event.meter for event in bench.events} <= {"USD"}

@@ -46,6 +46,13 @@ def test_the_message_names_the_cause_and_what_to_do() -> None:
     assert "do not restart" in story.advice
 
 
+def test_damage_is_told_at_once_as_it_does_not_pass_by_itself() -> None:
+    bench = Bench([watched("a")])
+    changes = bench.pipeline.store.sweep(FULL, timedelta(seconds=3), bench.now, lasting=True)
+    [fired] = bench.take(changes)
+    assert (fired.change, fired.told) == (Change.FIRED, True)
+
+
 def test_a_store_that_works_is_no_news() -> None:
     bench = Bench([watched("a")])
     assert not sweep(bench, "", timedelta(0))

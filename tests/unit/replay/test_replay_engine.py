@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from monitor.core.model import Reason
 from monitor.core.rules import Rules
-from monitor.replay import AlertLine, ForecastLine, Line, Replay, Sighting, Wanted
+from monitor.replay import AlertLine, ForecastLine, Line, Replay, Sighting, Wanted, polls
 from monitor.world import WatchedKey
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -206,3 +206,71 @@ def test_a_meter_that_is_shown_no_more_has_no_forecast_once_it_is_forgotten() ->
     story = [Sighting(START, "a", "old", Decimal(5)), *(seen(60 * n, "100") for n in range(60))]
     lines = [line for line in forecasts(play(replay(), story)) if line.meter == "old"]
     assert timedelta(hours=23) < lines[-1].at - START < timedelta(hours=26)
+
+
+# -- polls of several meters and keys ---------------------------------------------------------
+
+
+def test_the_meters_of_a_key_at_one_moment_are_one_poll() -> None:
+    usd, cny = Sighting(START, "a", "USD", Decimal(5)), Sighting(START, "a", "CNY", Decimal(0))
+    other, later = seen(0, "1", "b"), usd._replace(at=START + FIVE)
+    assert list(polls([usd, other, cny, later])) == [[usd, cny], [other], [later]]
+
+
+def test_what_is_read_twice_at_one_moment_counts_last_as_it_stands_last() -> None:
+    first, second = seen(0, "100"), seen(0, "90")
+    assert list(polls([first, second])) == [[first], [second]]
+
+
+def test_a_currency_that_nobody_pays_in_is_no_news_beside_another() -> None:
+    of = replay(every=0)
+    lines: list[Line] = []
+    for minutes in range(0, 60, 5):
+        usd = Sighting(START + minutes * MINUTE, "a", "USD", Decimal(100))
+        lines += of.feed(usd._replace(meter="CNY", balance=Decimal(0)), usd)
+    lines += of.feed(usd._replace(at=START + 61 * MINUTE, meter="CNY", balance=Decimal(0)))
+    assert alerts(lines) == []
+
+
+def test_a_poll_that_reads_one_meter_of_two_is_no_failed_poll() -> None:
+    of = replay(every=0)
+    lines = list(of.feed(seen(0, "100"), seen(0, "7")._replace(meter="other")))
+    for minutes in range(5, 30, 5):
+        failed = seen(minutes, None, reason=Reason.SESSION_BROKEN)._replace(meter="other")
+        lines += of.feed(seen(minutes, "100"), failed)
+    found = [(line.meter, line.event.rule) for line in lines if isinstance(line, AlertLine)]
+    assert found == [("other", "rejected")]
+
+
+def together(*names: str) -> Replay:
+    keys = [WatchedKey(name=name, provider="kie", interval=FIVE) for name in names]
+    return Replay(lambda _: keys, Wanted(every=0))
+
+
+def failing(minutes: Iterable[float], *names: str) -> list[Sighting]:
+    timeout = Reason.TIMEOUT
+    return [seen(at, None, name, reason=timeout) for at in minutes for name in names]
+
+
+def test_the_outage_of_a_provider_is_told_once_for_keys_that_are_watched_together() -> None:
+    of = together("a", "b", "c")
+    story = [
+        *(seen(0, "100", name) for name in "abc"),
+        *failing(range(5, 40, 5), "a", "b", "c"),
+        *(seen(minutes, "100", name) for minutes in (40, 45) for name in "abc"),
+    ]
+    assert alerts(play(of, story)) == [
+        ("provider kie", "silent", "warning", True),
+        ("provider kie", "silent", "warning", False),
+    ]
+
+
+def test_a_silence_is_told_when_its_time_has_come_between_two_polls() -> None:
+    story = [seen(0, "100"), *failing((4, 8, 12, 18, 22), "a")]
+    [line] = [line for line in play(replay(every=0), story) if isinstance(line, AlertLine)]
+    assert line.at == START + 19 * MINUTE
+
+
+def test_a_key_of_which_there_are_no_polls_is_not_silent_when_another_one_is() -> None:
+    story = [seen(0, "100", "a"), *failing([0], "b"), *failing(range(60, 90, 5), "a")]
+    assert [line[0] for line in alerts(play(together("a", "b", "never"), story))] == ["a"]
