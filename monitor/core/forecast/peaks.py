@@ -35,7 +35,7 @@ _STRETCH = 0.6
 """How far above the high peak the limit is, in units of its distance from the middle one."""
 
 _PER_MISS = 0.8
-_MARGIN = -0.05
+_MARGIN = -0.02
 """And above that by so much of the typical miss of the meter's forecasts, less a little: what is
 hard to foresee goes beyond its peaks sooner.  All are logarithms of ratios."""
 
@@ -47,9 +47,11 @@ _UNTRIED = 1.5
 _TRIED_BLOCKS = 12
 """Until three days are known, a spike is above normal by at least a factor of 4.5."""
 
-_LEARNED_AT_ONCE = 0.3
-"""A peak counts as no higher than so far above the limit, be it normal for the meter or a leak: the
-limit rises when such peaks are more than one in ten, for something daily on the fifth day."""
+_FORESEEN = 0.3
+_LEARNED_PER_MISS = 2.0
+"""A peak counts as no higher than what is beyond the meter, and by so much of the typical miss
+above that as it exceeds this one.  In a meter that is well foreseen a spike comes from outside; in
+a wild one it is its own and comes again."""
 
 _MINIMUM_BLOCKS = 4
 _HIGHEST = math.log(1000.0)
@@ -72,10 +74,13 @@ class Peaks:
         """
         if len(self.blocks) < _MINIMUM_BLOCKS:
             return None
+        return max(self._beyond(miss), _LEAST if len(self.blocks) >= _TRIED_BLOCKS else _UNTRIED)
+
+    def _beyond(self, miss: float) -> float:
+        """The excess that is more than the meter's own, as far as its peaks can tell."""
         ordered = sorted(self.blocks)
         high, middle = _ranked(ordered, _HIGH), _ranked(ordered, _MIDDLE)
-        least = _LEAST if len(ordered) >= _TRIED_BLOCKS else _UNTRIED
-        return max(high + _STRETCH * (high - middle) + _PER_MISS * miss + _MARGIN, least)
+        return high + _STRETCH * (high - middle) + _PER_MISS * miss + _MARGIN
 
     def entered(self, at: float, excess: float, miss: float) -> Peaks:
         """After *excess* was seen at *at*."""
@@ -84,8 +89,10 @@ class Peaks:
             if excess <= self.highest:
                 return self
             return Peaks(self.blocks, block, excess)
-        limit = self.limit(miss)
-        highest = self.highest if limit is None else min(self.highest, limit + _LEARNED_AT_ONCE)
+        highest = self.highest
+        if len(self.blocks) >= _MINIMUM_BLOCKS:
+            learned = _LEARNED_PER_MISS * max(miss - _FORESEEN, 0.0)
+            highest = min(highest, self._beyond(miss) + learned)
         blocks = self.blocks[-(_KEPT - 1) :]
         blocks.append(highest)
         return Peaks(blocks, block, excess)

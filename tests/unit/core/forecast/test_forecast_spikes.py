@@ -75,15 +75,15 @@ def test_leaks_that_were_told_teach_the_meter_little() -> None:
     assert meter.minutes_until_told(3)
 
 
-def test_a_new_habit_of_two_hours_a_day_is_normal_on_the_fifth_day() -> None:
+def test_a_new_habit_of_two_hours_a_day_is_normal_after_a_week() -> None:
     meter = _Meter()
     meter.run(timedelta(days=7, hours=3))
     told = []
-    for _ in range(8):
+    for _ in range(9):
         told.append(meter.minutes_until_told(10) is not None)
         meter.run(timedelta(hours=22))
     assert told[0]
-    assert not any(told[4:])
+    assert not any(told[7:])
 
 
 @pytest.mark.parametrize("factor", [3, 5, 10])
@@ -115,6 +115,12 @@ def test_the_worse_a_meter_is_foreseen_the_more_it_takes() -> None:
     assert regular is not None
     assert wild is not None
     assert wild - regular == pytest.approx(0.7 * 0.8)
+
+
+def test_a_spike_teaches_a_meter_the_more_the_worse_it_is_foreseen() -> None:
+    before = Peaks(array("f", [0.5] * 28), 0, 3.0)
+    entered = [before.entered(6 * 3600, 0.0, miss).blocks[-1] for miss in (0.2, 0.8, 2.0)]
+    assert entered == pytest.approx([0.5 + 0.16 - 0.02, 0.5 + 0.64 - 0.02 + 1.0, 3.0])
 
 
 def test_the_peaks_of_an_older_version_are_read_and_fade_within_a_week() -> None:
