@@ -27,9 +27,10 @@ from apprise.plugins.slack import SlackMode
 
 from monitor.core import wording
 from monitor.core.charts import chart_file
-from monitor.core.markup import Flavour, Rendered, render
+from monitor.core.markup import Flavour, render
 from monitor.core.messages import Message
 from monitor.core.model import Severity
+from monitor.core.pen import Rendered
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.charts import draw
 from monitor.delivery.outcome import judge, scrubber

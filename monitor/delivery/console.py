@@ -7,9 +7,10 @@ import sys
 import threading
 from typing import TextIO
 
-from monitor.core.markup import MARKS, Flavour, render
+from monitor.core.markup import Flavour, render
 from monitor.core.messages import Message
 from monitor.core.model import Severity
+from monitor.core.pen import MARKS
 from monitor.delivery.base import Delivery, Outcome
 
 LIMIT = 20_000

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 import requests
 
-from monitor.core.markup import plain
+from monitor.core.pen import plain
 from monitor.core.wording import clip
 from monitor.delivery.base import Delivery, Outcome
 from monitor.delivery.wire import Answer, Heard

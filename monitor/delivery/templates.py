@@ -14,8 +14,8 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from monitor.core.markup import MARKS, acknowledge_command, plain
 from monitor.core.messages import TITLE_LENGTH, Message
+from monitor.core.pen import MARKS, acknowledge_command, plain
 from monitor.core.stories import Story
 from monitor.core.wording import clip
 from monitor.delivery.base import Delivery, Sender

@@ -17,6 +17,9 @@ COLUMNS = ("time", "key", "meter", "balance")
 UNLIMITED = "unlimited"
 """Stands in the place of a balance where there is no cap."""
 
+_NOTHING = ("", "nan", "null", "none")
+"""What others write where they read no number: a failed poll."""
+
 _SHORT = ("time", "balance")
 _LATEST = 32503680000
 """Unix seconds of the year 3000: what lies beyond is in milliseconds."""
@@ -67,7 +70,7 @@ class SampleReader:
             raise SampleError("the key has no name")
         at, reason, balance = _time(fields[places["time"]]), None, None
         word = fields[places["balance"]]
-        if not word:
+        if word.lower() in _NOTHING:
             reason = Reason.CONNECTION
         elif word in _REASONS:
             reason = _REASONS[word]
@@ -121,7 +124,7 @@ def _time(text: str) -> datetime:
     if not math.isfinite(seconds) or seconds < 0:
         raise SampleError(f"{text!r} is not a time")
     if seconds > _LATEST:
-        raise SampleError(f"{text!r} is too late for Unix seconds; are these milliseconds?")
+        raise SampleError(f"{text!r} is too late: a time is in Unix seconds, not in milliseconds")
     return datetime.fromtimestamp(seconds, UTC)
 
 

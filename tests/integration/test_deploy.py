@@ -6,11 +6,15 @@ import json
 import re
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import check_jsonschema
+import kubernetes_validate
 import pytest
 import yaml
+from jsonschema.validators import validator_for
 
 from monitor.config import load
 from monitor.exports import dashboard, rules
@@ -78,6 +82,22 @@ def test_the_configuration_in_kubernetes_holds(tmp_path: Path) -> None:
     settings = load(file, ENVIRON).settings
     assert settings.store.get_secret_value() == "sqlite:////data/credit-monitor.db"
     assert set(manifests()["Secret"]["stringData"]) == set(ENVIRON)
+
+
+def test_the_compose_file_keeps_to_the_compose_specification() -> None:
+    schema = files(check_jsonschema) / "builtin_schemas" / "vendor" / "compose-spec.json"
+    document = json.loads(schema.read_text(encoding="utf-8"))
+    validator = validator_for(document)(document)
+    found = [error.message for error in validator.iter_errors(read(COMPOSE / "compose.yaml"))]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "kind", ["Secret", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service"]
+)
+def test_a_manifest_keeps_to_what_kubernetes_publishes_and_has_no_other_field(kind: str) -> None:
+    version = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(manifests()[kind], version, strict=True)
 
 
 def test_the_pod_is_what_the_image_is_made_for() -> None:

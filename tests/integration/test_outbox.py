@@ -215,6 +215,18 @@ async def test_a_failing_channel_is_retried_until_it_takes_the_message(office: O
     assert [number for _, number, _ in office.attempts] == [1, 2, 3, 4]
 
 
+async def test_an_outage_of_a_channel_is_a_line_when_it_begins_and_one_when_it_ends(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.channels["ops"].answers = [BUSY] * 4
+    office.post(1)
+    await office.until(1, NotificationState.DELIVERED)
+    assert [r.getMessage() for r in caplog.records if r.name == "monitor.delivery.channel"] == [
+        "channel ops: cannot deliver, retrying: HTTP 503",
+        "channel ops: delivers again",
+    ]
+
+
 async def test_a_hanging_channel_is_cut_off_and_holds_up_nobody_else(office: Office) -> None:
     office.channels["ops"].answers = [60.0]
     office.post(1, "ops")
@@ -310,6 +322,14 @@ async def test_the_wall_clock_set_back_delays_nothing_for_hours(office: Office) 
     )
     office.outbox.accept([stuck], [event(1, now)])
     await office.until(1, NotificationState.DELIVERED)
+
+
+async def test_stop_waits_for_nobody_where_nothing_is_under_way() -> None:
+    office = Office()
+    office.outbox.start()
+    office.post(1, wait=100_000)
+    async with asyncio.timeout(HANGS):
+        await office.outbox.stop(10 * HANGS)
 
 
 async def test_stop_lets_a_send_end_and_leaves_the_rest_for_the_next_start() -> None:
@@ -558,7 +578,9 @@ async def test_what_is_silenced_between_two_tries_is_not_tried_again(office: Off
     office.post(1)
     await office.until(1, NotificationState.PENDING)
     office.muted = {1}
-    await office.until(1, NotificationState.DROPPED)
+    dropped = await office.until(1, NotificationState.DROPPED)
+    assert dropped.attempts == office.channels["ops"].tried
+    assert office.suppressed == [(1, Suppression.SILENCED)]
 
 
 async def test_a_channel_gets_so_many_messages_an_hour_and_the_rest_in_one() -> None:

@@ -54,6 +54,20 @@ def test_promtool_takes_the_rules(cli: Any, tmp_path: Path) -> None:
 
 
 @needs_promtool
+def test_promtool_understands_the_queries_of_the_dashboard(cli: Any, tmp_path: Path) -> None:
+    panels = json.loads(exported(cli, "grafana-dashboard"))["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    queries = [text.replace("$__rate_interval", "5m").replace("$key", ".*") for text in asked]
+    assert not [text for text in queries if "$" in text]
+    rules = [{"record": f"panel:{n}", "expr": text} for n, text in enumerate(queries)]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    command = ("promtool", "check", "rules", "--lint=none", str(file))
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@needs_promtool
 def test_in_prometheus_the_rules_fire_when_they_should(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(exported(cli, "prometheus-rules"))
     labels = 'key="studio",provider="kie",account="",meter="balance",unit="credits"'

@@ -24,9 +24,10 @@ from monitor.core.digest_values import (
     Total,
 )
 from monitor.core.digest_words import change, dates, digest_message, runs_out
-from monitor.core.markup import Flavour, length, render
+from monitor.core.markup import Flavour, render
 from monitor.core.messages import LATE_AFTER, Lateness, decode, encode, recall
 from monitor.core.model import Severity, Subject
+from monitor.core.pen import length
 from monitor.core.periods import Every, last_period
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "messages"

@@ -12,9 +12,10 @@ from fixtures.fake_chats import slack_text, telegram_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.markup import TOLD_IN_FULL, Flavour, length, plain, render
+from monitor.core.markup import Flavour, render
 from monitor.core.messages import Message, Story
 from monitor.core.model import Severity
+from monitor.core.pen import TOLD_IN_FULL, length, plain
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "messages"
 

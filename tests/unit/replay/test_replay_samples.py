@@ -72,6 +72,11 @@ def read(*lines: str) -> list[Sighting]:
             id="no balance is a failed poll",
         ),
         pytest.param(
+            [f"{UNIX},NaN"],
+            Sighting(AT, "studio", "balance", None, Reason.CONNECTION),
+            id="no number is a failed poll",
+        ),
+        pytest.param(
             [f"{UNIX},unauthorized"],
             Sighting(AT, "studio", "balance", None, Reason.UNAUTHORIZED),
             id="with its reason",
@@ -107,7 +112,7 @@ def test_a_line_says(lines: list[str], expected: Sighting) -> None:
             id="a time without zone",
         ),
         pytest.param([f"{UNIX},much"], "the balance 'much' is not a number", id="no balance"),
-        pytest.param([f"{UNIX},NaN"], "is not a number", id="a balance that is no number"),
+        pytest.param([f"{UNIX},Infinity"], "is not a number", id="a balance without end"),
         pytest.param([f'{UNIX},"1'], "is not CSV", id="a quote that is left open"),
         pytest.param([f"{UNIX},,balance,1"], "the key has no name", id="a key without a name"),
     ],
