@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import faulthandler
 import logging
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from monitor.clock import Clock
 from monitor.config import ConfigError, Level, Problem
@@ -24,6 +26,11 @@ PULSE = 5.0
 
 PULSES_PER_WATCHDOG = 3
 """Signs of life within the time in which the manager wants one."""
+
+CALM = 60.0
+"""Real seconds without a lack of descriptors after which it is told anew."""
+
+_NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def run(plan: Plan, read_again: Callable[[], Plan]) -> None:
@@ -43,6 +50,7 @@ async def _serve(plan: Plan, read_again: Callable[[], Plan], manager: Manager) -
     loop = asyncio.get_running_loop()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
         loop.add_signal_handler(number, event.set)
+    loop.set_exception_handler(LoopTroubles())
     replaced: Path | None = None
     while not stop.is_set():
         async with Daemon(plan, clock=Clock(), replaced=replaced) as daemon:
@@ -96,6 +104,27 @@ async def _reload_on(
             log.exception("the configuration cannot be taken up: internal error")
             daemon.refused([f"internal error {type(error).__name__}"])
         manager.ready(daemon.summary())
+
+
+class LoopTroubles:
+    """Takes what the event loop can tell nobody: a lack of descriptors once, not at every try.
+
+    asyncio tries to accept a waiting connection a hundred times a second, each time with a
+    traceback: https://github.com/python/cpython/blob/3.11/Lib/asyncio/selector_events.py
+    """
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """As :meth:`asyncio.loop.set_exception_handler` wants it."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NOTHING_LEFT:
+            loop.default_exception_handler(context)
+            return
+        if loop.time() - self._last > CALM:
+            log.error("connections to the page cannot be taken: %s", os.strerror(error.errno))
+        self._last = loop.time()
 
 
 def _mistakes(error: ConfigError) -> list[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import logging
 import os
 import socket
@@ -394,7 +395,12 @@ def transport_failure(error: BaseException) -> PollError:
     for kinds, reason, text in _TRANSPORT_MAP:
         if any(isinstance(link, kinds) for link in chain):
             return PollError(reason, text)
+    if any(isinstance(link, OSError) and link.errno in _NO_DESCRIPTOR for link in chain):
+        return PollError(Reason.CONNECTION, "this host is out of file descriptors (LimitNOFILE=)")
     return PollError(Reason.CONNECTION, "the connection broke")
+
+
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -20,7 +20,7 @@ def usual(state: ForecastState | None, now: datetime) -> Usual | None:
     outlook, limit = state.outlook_made(), state.peaks.limit(state.misses.typical)
     if outlook is None or limit is None:
         return None
-    burn, normal = latest_burn(state.marks), outlook.consumed_within(1.0)
+    burn, normal = latest_burn(state.marks), outlook.usual
     return Usual(
         window=timedelta(seconds=WINDOW),
         burn_per_hour=burn,

@@ -28,11 +28,11 @@ _PRIOR = 0.4
 _PRIOR_WEIGHT = 2.0
 """Without a history of its own, a meter misses by a factor of 1.5."""
 
-_SHIFT = 1.6
-_SHIFT_OF_TYPICAL = 8.0
-"""A miss by more than a factor of 5, and by eight times what is usual for the meter (as
-logarithms), in both halves: another level.  Lower limits follow smaller
-changes, and on real use take every second busy day for one."""
+_SHIFT = 0.8
+_SHIFT_OF_TYPICAL = 10.0
+"""A miss by more than a factor of 2.2, and by ten times what is usual for the meter (as
+logarithms), in both halves: another level.  For most real meters that is a factor of five and more:
+lower limits take every second busy day for a change."""
 
 _DOUBTED_FOR = 96
 """Hours in which a change of level is taken back if the old one explains what comes better."""
@@ -100,12 +100,15 @@ class Misses:
         return replace(after, pending=tuple(f for f in self.pending if f.due > present)), None
 
     def with_forecast(self, outlook: Outlook, known: int) -> Misses:
-        """And one more forecast to check; none while less than a day is *known*."""
+        """And one more forecast to check; none while less than a day is *known*.
+
+        It is that of the profile alone: the more it misses, the more the mean counts beside it.
+        """
         floor = _FLOOR * HALF * outlook.mean
         if known < DAY or floor <= 0:
             return self
-        first = outlook.consumed_within(HALF)
-        second = outlook.consumed_within(AHEAD) - first
+        first = outlook.of_profile_within(HALF)
+        second = outlook.of_profile_within(AHEAD) - first
         return replace(
             self, pending=(*self.pending, Pending(self.hour + AHEAD, first, second, floor))
         )

@@ -2,7 +2,8 @@
 
 Expected is a weekly profile times a level.  The profile is that of the hour of the day, times that
 of the day of the week, drawn towards the single hour of the week as it is seen again; the level is
-a slow one, which a fast one leads for a day or two.  Why so: ``docs/decisions``, "The forecast".
+a slow one, which two fast ones lead for a day or two.  The less a meter keeps to its profile, the
+more the plain mean counts beside it.  Why so: ``docs/decisions``, "The forecast".
 """
 
 from __future__ import annotations
@@ -34,20 +35,36 @@ _PER_HOUR_OF_WEEK = 3.0
 
 _PROFILE_HALF_LIFE = 2 * WEEK
 _SLOW_HALF_LIFE = WEEK
-_FAST_HALF_LIFE = 8.0
-_FAST_PRIOR = 2.0
-"""How many hours of "as usual" the fast level begins with."""
-
 _FAST_HOLDS = 48.0
-"""Hours in which the fast level gives way to the slow one (by a factor of e)."""
+"""Hours in which the fast levels give way to the slow one (by a factor of e)."""
 
 _FAST_HOURS = 48
+_LEAST_LEAD = 0.02
+"""However quiet the last hours were, this share of the usual is expected next."""
+
+_MEAN_SHARE = 0.4
+_MEAN_MOST = 0.4
+"""The share of the plain mean in what is expected, per typical miss of the meter; at most."""
 
 # The oldest hour first, as hours are kept.
 _SLOW_WEIGHT = [0.5 ** (age / _SLOW_HALF_LIFE) for age in reversed(range(WEEKS * WEEK))]
 _PROFILE_WEIGHT = [0.5 ** (age / _PROFILE_HALF_LIFE) for age in reversed(range(WEEKS * WEEK))]
-_FAST_WEIGHT = [0.5 ** (age / _FAST_HALF_LIFE) for age in range(_FAST_HOURS)]
 _LEAD = [math.exp(-(ahead + 0.5) / _FAST_HOLDS) for ahead in range(WEEK)]
+
+
+class _Fast:
+    """A level of the last hours: its half-life and how many hours of "as usual" it begins with."""
+
+    def __init__(self, half_life: float, prior: float) -> None:
+        self.weights = [0.5 ** (age / half_life) for age in range(_FAST_HOURS)]
+        self.prior = prior
+
+
+_EIGHT_HOURS = _Fast(half_life=8.0, prior=2.0)
+_THREE_HOURS = _Fast(half_life=3.0, prior=1.0)
+_EIGHT_HOURS_LEAD = 1.1
+_THREE_HOURS_LEAD = 0.5
+"""How far each leads: together somewhat beyond what they saw, since a prior holds them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +72,17 @@ class Outlook:
     """What is expected from the end of the last whole hour on.
 
     ``cumulated``: expected consumption of the first 0, 1, ... 168 hours; ``steady``: of a later
-    week, without the fast level.  ``days``: consumption of the last days, 24 hours each, the newest
-    first.  ``mean``: per hour, lately.
+    week, by the profile and its slow level alone.  ``plain`` per hour of the first week is not of
+    the profile but of the mean, whose share is ``share``.  ``usual``: what is normal for the first
+    hour, which a burst of the last three hours does not raise much.  ``days``: consumption of the
+    last days, 24 hours each, the newest first.  ``mean``: per hour, lately.
     """
 
     cumulated: array[float]
     steady: array[float]
+    plain: float
+    share: float
+    usual: float
     days: array[float]
     mean: float
 
@@ -84,19 +106,21 @@ class Outlook:
         part = (curve[whole + 1] - curve[whole]) * (rest - whole) if rest > whole else 0.0
         return before + curve[whole] + part
 
-    def expected_before(self, into: float) -> float:
-        """What was to be expected per hour in the hour that ended *into* the first one."""
-        first = self.cumulated[1]
+    def of_profile_within(self, hours: int) -> float:
+        """What the profile alone expects of the first *hours*, a week at most."""
+        return (self.cumulated[hours] - hours * self.plain) / (1.0 - self.share)
+
+    def usual_before(self, into: float) -> float:
+        """What is usual per hour in the hour that ends *into* the first one."""
         # The hour before is, as an hour of the week, the last one ahead.
-        before = self.steady[-1] - self.steady[-2]
-        lead = first / self.steady[1] if self.steady[1] > 0 else 1.0
-        return into * first + (1 - into) * before * lead
+        return into * self.steady[1] + (1 - into) * (self.steady[-1] - self.steady[-2])
 
 
-def look_ahead(hours: Sequence[float], first_hour: int) -> Outlook | None:
+def look_ahead(hours: Sequence[float], first_hour: int, miss: float) -> Outlook | None:
     """The outlook from *hours*, the first of which is hour number *first_hour* since 1970.
 
-    NaN stands for an hour that nobody watched.  None while no hour is known.
+    NaN stands for an hour that nobody watched; *miss* is the typical miss of the meter's forecasts.
+    None while no hour is known.
     """
     known, watched = list(hours), b"\x01" * len(hours)
     if math.isnan(sum(known)):
@@ -107,14 +131,22 @@ def look_ahead(hours: Sequence[float], first_hour: int) -> Outlook | None:
     profile = _Profile(known, watched, (first_hour + len(hours)) % WEEK)
     slow = profile.level()
     steady = [slow * value for value in profile.ahead]
-    led = profile.fast_level(slow) - 1.0
+    eight = profile.fast_level(slow, _EIGHT_HOURS) - 1.0
+    three = profile.fast_level(slow, _THREE_HOURS) - 1.0
+    lead = _EIGHT_HOURS_LEAD * eight + _THREE_HOURS_LEAD * three
+    share = min(_MEAN_SHARE * miss, _MEAN_MOST)
+    plain = share * sum(steady) / WEEK
     lately, seen = sum(known[-WEEK:]), watched[-WEEK:].count(1)
     overall = sum(known) / watched.count(1)
     return Outlook(
         cumulated=_cumulated(
-            [v * (1.0 + led * lead) for v, lead in zip(steady, _LEAD, strict=True)]
+            plain + (1.0 - share) * value * max(1.0 + lead * holds, _LEAST_LEAD)
+            for value, holds in zip(steady, _LEAD, strict=True)
         ),
         steady=_cumulated(steady),
+        plain=plain,
+        share=share,
+        usual=steady[0] * (1.0 + eight),
         days=_days(known, watched),
         mean=max(lately / seen, overall) if seen else overall,
     )
@@ -135,14 +167,14 @@ class _Profile:
         expected: float = sum(map(mul, self._counts.lately, self.ahead))
         return actual / expected if expected > 0 else 0.0
 
-    def fast_level(self, slow: float) -> float:
+    def fast_level(self, slow: float, fast: _Fast) -> float:
         """The same for the last hours, beside the slow level; 1.0 is "as the slow one says"."""
         recent = range(-1, -1 - min(len(self._known), _FAST_HOURS), -1)
-        prior: float = _FAST_PRIOR * slow * sum(self.ahead) / WEEK
+        prior: float = fast.prior * slow * sum(self.ahead) / WEEK
         if prior <= 0:
             return 1.0
         actual = expected = prior
-        for weight, index in zip(_FAST_WEIGHT, recent, strict=False):
+        for weight, index in zip(fast.weights, recent, strict=False):
             actual += weight * self._known[index]
             expected += weight * self._watched[index] * slow * self.ahead[index]
         return actual / expected

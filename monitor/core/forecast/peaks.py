@@ -125,8 +125,11 @@ def latest_burn(marks: array[float]) -> float:
 
 def _normal_about_now(outlook: Outlook) -> float:
     """Per hour, the most of this hour, the one before and the next: days do not begin on time."""
-    first = outlook.consumed_within(1.0)
-    return max(first, outlook.consumed_within(2.0) - first, outlook.expected_before(0.0))
+    steady = outlook.steady
+    if steady[1] <= 0.0:
+        return max(outlook.usual, steady[2], steady[-1] - steady[-2])
+    most = max(steady[1], steady[2] - steady[1], steady[-1] - steady[-2])
+    return outlook.usual * most / steady[1]
 
 
 def _ranked(ordered: Sequence[float], share: float) -> float:

@@ -20,7 +20,7 @@ MINIMUM_HISTORY = 6 * HOUR
 LONGEST = 10 * 365 * 24.0
 """Hours beyond which a runway is as good as endless."""
 
-_PAST_DAYS_SHARE = 0.3
+_PAST_DAYS_SHARE = 0.2
 _PAST_DAYS_MOST = 0.6
 """The more a meter misses its profile, the more its past days as they were are trusted."""
 
@@ -29,19 +29,18 @@ _FADES = 3.0
 
 _HALVINGS = 16
 
-_LATER = 0.02
+_LATER = 0.03
 """Half of all cases last this much longer (as a logarithm) than the mean consumption says: bursts
 raise the mean, and most of the time there is none."""
 
-_SCALE = 0.244
-_SCALE_OF_RUNWAY = -0.117
-_SCALE_OF_MISSES = 0.708
-_LEAST_MISS = 0.03
-_BELOW = 1.36
-_ABOVE = 1.25
-"""p10 and p90 lie so far below and above p50, as logarithms in units of exp(scale) times a power of
-the runway in hours (errors average out) and of the meter's own misses.  Fitted by quantile
-regression on the development traces of ``benchmarks/backtest``."""
+_BELOW = (-0.08, 0.05, 0.76)
+_ABOVE = (1.68, -0.44, 0.69)
+"""p10 and p90 lie so far below and above p50, as logarithms: exp(a + b ln(runway in hours)) times
+the meter's typical miss to the power of c.  A short runway may last much longer, if what empties it
+now comes to an end; a long one hardly, since errors average out.  Fitted by quantile regression on
+the development traces of ``benchmarks/backtest``, each kind of key weighed alike, steady ones
+twice.
+"""
 
 _SHORTEST_FITTED = 3.0
 _LONGEST_FITTED = 200.0
@@ -69,10 +68,11 @@ def _runway(state: ForecastState, outlook: Outlook, now: float, balance: float) 
     if balance <= 0:
         return Runway(0.0, 0.0, 0.0)
     into = (state.at - state.present_hour * HOUR) / HOUR
-    middle = _middle(state, outlook, balance, into, state.misses.typical)
-    scale = _scale(middle, state.misses.typical)
+    miss = state.misses.typical
+    middle = _middle(state, outlook, balance, into, miss)
+    earlier, later = _reach(_BELOW, middle, miss), _reach(_ABOVE, middle, miss)
     gone = max(now - state.at, 0.0) / HOUR
-    hours = (middle * math.exp(-_BELOW * scale), middle, middle * math.exp(_ABOVE * scale))
+    hours = (middle * math.exp(-earlier), middle, middle * math.exp(later))
     return Runway(*(max(h - gone, 0.0) if h <= LONGEST else math.inf for h in hours))
 
 
@@ -90,9 +90,9 @@ def _middle(
 
 
 def _excess(state: ForecastState, outlook: Outlook, into: float) -> float:
-    """How much more than expected was consumed in the last hour, per hour."""
+    """How much more than usual was consumed in the last hour, per hour."""
     burn = _last_hour(state)
-    return 0.0 if burn is None else burn - outlook.expected_before(into)
+    return 0.0 if burn is None else burn - outlook.usual_before(into)
 
 
 def _going_on(outlook: Outlook, balance: float, into: float, excess: float) -> float:
@@ -147,7 +147,8 @@ def _days_as_before(days: Sequence[float], balance: float) -> list[float]:
     return lasting
 
 
-def _scale(middle: float, miss: float) -> float:
+def _reach(fitted: tuple[float, float, float], middle: float, miss: float) -> float:
+    """How far the end of the interval is from *middle*, as a logarithm."""
+    base, of_runway, of_miss = fitted
     hours = min(max(middle, _SHORTEST_FITTED), _LONGEST_FITTED)
-    width = _SCALE + _SCALE_OF_RUNWAY * math.log(hours)
-    return math.exp(width + _SCALE_OF_MISSES * math.log(miss + _LEAST_MISS))
+    return math.exp(base + of_runway * math.log(hours) + of_miss * math.log(miss))

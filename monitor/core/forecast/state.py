@@ -26,7 +26,7 @@ class ForecastState:
     ``hours`` are the net consumptions of whole hours beginning with hour number ``first_hour``, NaN
     where the meter was not watched; those before a change of level are scaled to the new one.
     ``partial`` is the consumption of the present hour, watched for ``watched`` seconds.
-    ``outlook`` follows from ``hours`` and is made when it is needed.
+    ``outlook`` follows from ``hours`` and ``misses``, and is made when it is needed.
     """
 
     since: float
@@ -47,7 +47,7 @@ class ForecastState:
 
     def outlook_made(self) -> Outlook | None:
         """What is expected from the present hour on; None while no whole hour is known."""
-        return self.outlook or look_ahead(self.hours, self.first_hour)
+        return self.outlook or look_ahead(self.hours, self.first_hour, self.misses.typical)
 
 
 def advance(state: ForecastState | None, step: Step) -> ForecastState:
@@ -127,14 +127,15 @@ def _close_hours(state: ForecastState, until: float, per_hour: float) -> Forecas
 def _give_back(state: ForecastState, amount: float) -> ForecastState:
     """Take a refund out of what was consumed last, so that the hours hold what it really cost."""
     taken = min(amount, state.partial)
-    left, hours = amount - taken, state.hours
-    if left > 0 and hours:
-        hours = hours[:]
-        for index in range(len(hours) - 1, max(len(hours) - DAY, 0) - 1, -1):
-            part = min(left, hours[index]) if hours[index] > 0 else 0.0
-            hours[index] -= part
-            left -= part
-    return replace(state, partial=state.partial - taken, hours=hours)
+    left, state = amount - taken, replace(state, partial=state.partial - taken)
+    if left <= 0 or not state.hours:
+        return state
+    hours = state.hours[:]
+    for index in range(len(hours) - 1, max(len(hours) - DAY, 0) - 1, -1):
+        part = min(left, hours[index]) if hours[index] > 0 else 0.0
+        hours[index] -= part
+        left -= part
+    return replace(state, hours=hours, outlook=None)
 
 
 def _learn(state: ForecastState) -> ForecastState:
@@ -155,12 +156,13 @@ def _check(state: ForecastState) -> ForecastState:
     """At the end of an hour: enter the misses, move the past to a new level, forecast anew."""
     before = state.misses.hour
     misses, shift = state.misses.checked(state.hours, state.present_hour)
+    hours = state.hours
     if shift is not None:
-        hours = state.hours[:]
+        hours = hours[:]
         for index in range(min(shift.hour - state.first_hour, len(hours))):
             hours[index] *= shift.factor
-        state = replace(state, hours=hours, outlook=None)
+    state = replace(state, hours=hours, misses=misses, outlook=None)
     outlook = state.outlook_made()
     if outlook is not None and before // HALF != state.present_hour // HALF:
-        misses = misses.with_forecast(outlook, len(state.hours))
+        misses = misses.with_forecast(outlook, len(hours))
     return replace(state, misses=misses, outlook=outlook)

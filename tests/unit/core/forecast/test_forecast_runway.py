@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.core.forecast import ForecastState, Runway, Step, advance, forecast
+from monitor.core.forecast.outlook import look_ahead
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -71,6 +72,31 @@ def test_a_burn_that_steps_up_twenty_times_is_followed_within_hours() -> None:
     state, now = fed(_day, 10)
     state, now = fed(lambda at: 20 * _day(at), 0.75, state, now)
     assert runway(state, now, 24 * 200).p50 == pytest.approx(24, rel=0.3)
+
+
+@pytest.mark.parametrize("times", [3, 5], ids=["three times", "five times"])
+def test_a_regular_meter_that_uses_several_times_as_much_is_followed_within_half_a_day(
+    times: int,
+) -> None:
+    state, now = fed(_day, 10)
+    state, now = fed(lambda at: times * _day(at), 0.5, state, now)
+    assert runway(state, now, 480 * times).p50 == pytest.approx(48, rel=0.15)
+
+
+def test_three_busy_hours_count_for_the_next_day() -> None:
+    state, now = fed(lambda _: 10.0, 10)
+    state, now = fed(lambda _: 30.0, 3 / 24, state, now)
+    assert runway(state, now, 240).p50 < 0.8 * 24
+
+
+def test_the_more_a_meter_misses_its_profile_the_more_its_mean_counts() -> None:
+    hours = [20.0 if 8 <= hour % 24 < 20 else 0.0 for hour in range(14 * 24)]
+    regular, wild = (look_ahead(hours, 0, miss) for miss in (0.02, 0.8))
+    assert regular is not None
+    assert wild is not None
+    assert regular.consumed_within(8) < 8  # midnight to 8
+    assert 20 < wild.consumed_within(8) < 8 * 10
+    assert wild.consumed_within(168) == pytest.approx(regular.consumed_within(168), rel=0.02)
 
 
 def test_a_burst_of_half_a_day_is_taken_back_when_it_is_over() -> None:

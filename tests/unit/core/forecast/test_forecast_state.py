@@ -53,6 +53,16 @@ def test_a_restart_between_any_two_readings_changes_nothing(
     assert encode(resumed) == encode(whole)
 
 
+def test_a_refund_of_earlier_hours_is_seen_at_once_as_it_is_after_a_restart() -> None:
+    state = _fed(*[(60, 5)] * 30)
+    at = datetime.fromtimestamp(state.at, UTC)
+    state = advance(state, Step(since=at, at=at + MINUTE, consumed=0.1, refunded=40))
+    restored = decode(encode(state))
+    assert restored is not None
+    now = at + MINUTE
+    assert forecast(state, now, 1000) == forecast(restored, now, 1000)
+
+
 def test_quiet_steps_in_a_row_are_the_same_as_one() -> None:
     one = _fed((60, 5), (600, 0), (60, 5))
     many = _fed((60, 5), *[(5, 0)] * 120, (60, 5))
