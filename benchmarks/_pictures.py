@@ -190,7 +190,7 @@ def runway_picture(path: Path) -> None:
 
 
 def spike_picture(path: Path) -> None:
-    """Burn of 20 minutes, the meter's own limit, and a leak of two hours."""
+    """Burn of 15 minutes, the meter's own limit, and a leak of two hours."""
     series = _series("daily-2")
     steps = list(series.steps)
     leak = round(10.55 * PER_DAY)
@@ -212,7 +212,7 @@ def spike_picture(path: Path) -> None:
     for (before, now), (_, most) in zip(pairwise(burn), limit[1:], strict=True):
         if now[1] >= most:
             drawn.append(frame.line([before, now], ALARM))
-    legend = ((OURS, "burn of 20 minutes"), (OTHER, "limit of this meter"), (ALARM, "spike"))
+    legend = ((OURS, "burn of 15 minutes"), (OTHER, "limit of this meter"), (ALARM, "spike"))
     _written(path, "Burn and spike", drawn, _legend(legend))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks._drive import Run, run
-from benchmarks._leaks import FACTORS, Found, find_leaks
+from benchmarks._leaks import ALONE, FACTORS, PLACEMENTS, Found, find_leaks
 from benchmarks._prepaid import accounts
 from benchmarks._scores import (
     Alerting,
@@ -54,15 +54,18 @@ def report(part: str, found: Sequence[Series]) -> None:
     """Everything about the keys of one part."""
     runs: list[Run] = []
     leaked: list[Found] = []
+    alone: list[Found] = []
     for number, series in enumerate(found, 1):
         _progress(f"{part}: {number} of {len(found)}")
         runs.extend(run(account) for account in accounts(series))
-        leaked.append(find_leaks(series))
+        leaked.extend(find_leaks(series, number) for number in range(PLACEMENTS))
+        alone.append(find_leaks(series, 0, apart=ALONE))
     _progress("")
     cuts = accuracy(runs, "credit-monitor").count
     print(f"\n### {part}: {len(found)} keys, {len(runs)} accounts, {cuts} cuts\n")
     _print_accuracy(runs)
     _print_kinds(runs, leaked)
+    _print_alone(alone)
     _print_alerts(runs)
     print(f"burn of the last hour, median error: {burn_error(runs):.2%}")
     print(f"accounts with every top-up counted: {top_ups_right(runs):.1%}")
@@ -102,10 +105,23 @@ def _print_kinds(runs: Sequence[Run], leaked: Sequence[Found]) -> None:
         score, held, spotted = accuracy(mine, "credit-monitor"), interval(mine), leaks(keys)
         by_factor = " | ".join(f"{share:.2f}" for share in spotted.by_factor.values())
         print(
-            f"| {label} | {len(keys)} | {score.median:.3f} | {score.p90:.2f} | {held.cover:.2f}"
-            f" | {held.width:.1f} | {spotted.recall:.2f} | {by_factor}"
+            f"| {label} | {len(keys) // PLACEMENTS} | {score.median:.3f} | {score.p90:.2f}"
+            f" | {held.cover:.2f} | {held.width:.1f} | {spotted.recall:.2f} | {by_factor}"
             f" | {spotted.minutes:.0f} min | {spotted.false_alarms:.2f} |"
         )
+
+
+def _print_alone(leaked: Sequence[Found]) -> None:
+    print()
+    _print_head("keys with one leak", "keys", "found", "after", "false alarms a week")
+    for label in ("all", *KINDS):
+        keys = [f for f in leaked if label in ("all", f.series.kind)]
+        if keys:
+            spotted = leaks(keys)
+            print(
+                f"| {label} | {len(keys)} | {spotted.recall:.2f} | {spotted.minutes:.0f} min"
+                f" | {spotted.false_alarms:.2f} |"
+            )
 
 
 def _print_head(*names: str) -> None:

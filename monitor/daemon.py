@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -17,6 +16,7 @@ from monitor.announcer import Announcer
 from monitor.clock import Clock
 from monitor.config.channels import ChannelSettings
 from monitor.config.models import CorruptStore, Settings, Web
+from monitor.configured import Configured
 from monitor.core.model import Observation
 from monitor.core.renewals import Renewal
 from monitor.core.wording import count
@@ -36,7 +36,7 @@ from monitor.recorder import Recorder
 from monitor.renewer import Renewer, RenewerContext
 from monitor.reporter import Reporter, ReportPlan
 from monitor.store import open_or_replace, open_store, set_aside
-from monitor.store.base import Changes, Snapshot, Store, StoredConfiguration, StoreError
+from monitor.store.base import Changes, Snapshot, Store, StoreError
 from monitor.timers import Timers
 from monitor.web import Certificate, Entry, WebContext, WebServer
 from monitor.world import LiveKey, World, adopt, restore, succession
@@ -114,6 +114,7 @@ class Daemon:
         self._http = HttpClient(ca_file=settings.http.ca_file)
         self._on_stop("connections", self._http.aclose)
         self._start_recording(store)
+        self._configured = Configured(self.metrics, self._recorder, datetime.now(UTC))
         self._announcer = Announcer(self.world, routes_of(channels), policy_of(settings), snapshot)
         self._start_delivery(channels, snapshot)
         self._pipeline = Pipeline(self.world, self._announcer, now)
@@ -227,7 +228,7 @@ class Daemon:
             metrics=self.metrics,
             clock=self.clock,
             health=self.problems,
-            configuration=lambda: self._configuration,
+            configuration=lambda: self._configured.record,
             version=__version__,
         )
         wanted = self.settings.web
@@ -325,24 +326,12 @@ class Daemon:
 
     def refused(self, problems: Sequence[str]) -> None:
         """A new configuration has *problems* (free of secrets); the one in use goes on."""
-        now = datetime.now(UTC)
-        log.error("the new configuration is refused, the one in use goes on")
-        for problem in problems:
-            log.error("%s", problem)
-        self.metrics.config_reload(False, now)
-        in_use = replace(self._configuration, refused_at=now, problems=tuple(problems))
-        self._record_configuration(in_use)
+        self._configured.refused(problems, datetime.now(UTC))
 
     def _in_use(self, now: datetime) -> None:
         """The configuration that was read last is in use."""
         providers = {key.provider for key in self.plan.watched}
-        self.metrics.show(providers, {channel.name for channel in self._channels})
-        self.metrics.config_reload(True, now)
-        self._record_configuration(StoredConfiguration(read_at=now))
-
-    def _record_configuration(self, configuration: StoredConfiguration) -> None:
-        self._configuration = configuration
-        self._recorder.add(Changes(configurations=[configuration]))
+        self._configured.in_use(providers, {channel.name for channel in self._channels}, now)
 
     async def _recorded_of_new_keys(self, plan: Plan) -> Snapshot:
         """What the store knows of keys that come, or come back; empty if there are none."""
@@ -406,7 +395,7 @@ class Daemon:
         keys = self.world.keys.values()
         unread = sum(live.state.reason is not None for live in keys)
         failing = f" ({unread} without a reading)" if unread else ""
-        refused = ", new configuration refused" if self._configuration.refused_at else ""
+        refused = ", new configuration refused" if self._configured.record.refused_at else ""
         waiting = sum(number for number, _ in self._dispatch.undelivered().values())
         return (
             f"{count(len(keys), 'key')}{failing}, {count(len(self.world.alerts), 'open alert')},"

@@ -9,7 +9,6 @@ from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
-from monitor.announcer import Announcer
 from monitor.core.events import Change, Event
 from monitor.core.forecast import Forecast, forecast
 from monitor.core.model import (
@@ -21,20 +20,9 @@ from monitor.core.model import (
     Reason,
     Severity,
 )
-from monitor.pipeline import Pipeline
-from monitor.store.base import Snapshot
+from monitor.replay.lane import Lane
 from monitor.teller import TellingPolicy
-from monitor.world import WatchedKey, World, restore
-
-SWEEP_EVERY = timedelta(minutes=1)
-"""How often time alone is looked at, at least, while polls come."""
-
-CALM_AFTER = timedelta(hours=2)
-"""Without an alert or a failed poll for so long, time alone brings nothing about: what flapped has
-settled."""
-
-UNASKED_INTERVALS = 2
-"""A key without polls for so many intervals is one that nobody asks, and so not silent."""
+from monitor.world import WatchedKey
 
 FORECAST_KEPT = 2 * 86400
 """Seconds after which a balance that nobody reads any more has no forecast."""
@@ -91,63 +79,11 @@ class Wanted:
 class _Meter:
     """A meter that has been read: whose forecast is due, and when next (Unix seconds)."""
 
-    lane: _Lane
+    lane: Lane
     key: str
     meter: str
     due: int
     read_at: float
-
-
-class _Lane:
-    """The keys of one balance, or any that belong together, in a world of their own."""
-
-    def __init__(self, keys: Iterable[WatchedKey], policy: TellingPolicy, now: datetime) -> None:
-        snapshot = Snapshot()
-        self.world: World = restore(keys, snapshot)
-        self.pipeline = Pipeline(self.world, Announcer(self.world, (), policy, snapshot), now)
-        self.open: dict[int, tuple[str, tuple[Severity, ...]]] = {}
-        """By alert: the key through which it was raised, and the severities it is open at."""
-        self._silent_at: dict[str, datetime] = {}  # by failing key: when that is to be told
-        self._swept_at = self._calm_from = now
-
-    def observe(self, observation: Observation) -> Sequence[Event]:
-        """The events of one poll, and of the time that has passed until then.
-
-        A daemon looks every few seconds for what time alone brings about.  Here that is done when a
-        silence is to be told, and otherwise with the polls.
-        """
-        at = observation.at
-        events: list[Event] = []
-        for due in sorted(due for due in self._silent_at.values() if due < at):
-            events += self._sweep(due)
-        events += self.pipeline.observe(observation).events
-        self._note_silence(observation)
-        if events or self._silent_at or self.world.alerts:
-            self._calm_from = at + CALM_AFTER
-        is_due = any(due <= at for due in self._silent_at.values())
-        if is_due or (at < self._calm_from and at - self._swept_at >= SWEEP_EVERY):
-            events += self._sweep(at)
-        return events
-
-    def _note_silence(self, observation: Observation) -> None:
-        if not isinstance(observation, Failure):
-            self._silent_at.pop(observation.key, None)
-        elif observation.key not in self._silent_at:
-            live = self.world.keys[observation.key]
-            rule = live.watched.rules.silent
-            since = live.state.failing_since or observation.at
-            if rule is not None and since + rule.after >= observation.at:
-                self._silent_at[observation.key] = since + rule.after
-
-    def _sweep(self, now: datetime) -> Sequence[Event]:
-        """What time has brought about; nobody asks a key of which there were no polls lately."""
-        self._swept_at = now
-        self._silent_at = {key: due for key, due in self._silent_at.items() if due > now}
-        for live in self.world.keys.values():
-            polled = live.state.last_poll_at
-            if polled is None or now - polled > UNASKED_INTERVALS * live.watched.interval:
-                live.since = now
-        return self.pipeline.sweep(now).events
 
 
 @dataclass(slots=True)
@@ -164,7 +100,7 @@ class Replay:
     watch: Callable[[str], Sequence[WatchedKey]]
     wanted: Wanted
     repeat: Mapping[Severity, timedelta] = field(default_factory=dict)
-    _lanes: dict[str, _Lane] = field(default_factory=dict)
+    _lanes: dict[str, Lane] = field(default_factory=dict)
     _meters: dict[tuple[str, str], _Meter] = field(default_factory=dict)
     _now: float = 0.0
     _next_due: float = 0.0
@@ -190,12 +126,12 @@ class Replay:
         """The forecasts that are due until the last poll of all."""
         yield from self._all_forecasts(self._now)
 
-    def _lane(self, seen: Sighting) -> _Lane:
+    def _lane(self, seen: Sighting) -> Lane:
         lane = self._lanes.get(seen.key)
         if lane is None:
             keys = self.watch(seen.key)
             policy = TellingPolicy(group_wait=timedelta(0), repeat=self.repeat)
-            lane = _Lane(keys, policy, seen.at)
+            lane = Lane(keys, policy, seen.at)
             for key in keys:
                 self._lanes[key.name] = lane
         return lane
@@ -224,7 +160,7 @@ class Replay:
         ]
         return sorted(found, key=lambda line: line.at)
 
-    def _read(self, lane: _Lane, seen: Sighting, at: float) -> Iterator[ForecastLine]:
+    def _read(self, lane: Lane, seen: Sighting, at: float) -> Iterator[ForecastLine]:
         slot = (seen.key, seen.meter)
         meter = self._meters.get(slot)
         if meter is None:
@@ -247,7 +183,7 @@ class Replay:
                 yield line
 
 
-def _alert_lines(lane: _Lane, seen: Sighting, event: Event) -> Iterator[AlertLine]:
+def _alert_lines(lane: Lane, seen: Sighting, event: Event) -> Iterator[AlertLine]:
     """What opens and what ends by *event*, severity by severity.
 
     An alert that gets worse is open at both severities; one that gets better ends at the worse
@@ -280,15 +216,19 @@ def _first_due(at: float, every: int) -> int:
 
 def _observation(first: Sighting, *beside: Sighting) -> Observation:
     """The poll as the daemon saw it: failed where it read nothing."""
-    if first.reason is not None and all(one.reason is not None for one in beside):
-        return Failure(key=first.key, at=first.at, reason=first.reason)
-    found: list[MeterReading | MeterFailure] = []
-    for one in (first, *beside):
-        if one.reason is not None:
-            found.append(MeterFailure(meter=one.meter, reason=one.reason))
-        else:
-            found.append(MeterReading(meter=one.meter, unit=one.unit, balance=one.balance))
+    if not beside and first.reason is None:  # nearly always
+        return Reading(key=first.key, at=first.at, meters=(_reading(first),))
+    if all(one.reason is not None for one in (first, *beside)):
+        return Failure(key=first.key, at=first.at, reason=first.reason or Reason.CONNECTION)
+    found = (
+        _reading(one) if one.reason is None else MeterFailure(meter=one.meter, reason=one.reason)
+        for one in (first, *beside)
+    )
     return Reading.of(first.key, first.at, found)
+
+
+def _reading(seen: Sighting) -> MeterReading:
+    return MeterReading(meter=seen.meter, unit=seen.unit, balance=seen.balance)
 
 
 def polls(seen: Iterable[Sighting]) -> Iterator[list[Sighting]]:

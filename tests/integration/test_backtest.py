@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks._comparators import DoubleExponential, linear_regression, predict_linear
 from benchmarks._drive import run
-from benchmarks._leaks import find_leaks
+from benchmarks._leaks import ALONE, APART, find_leaks
 from benchmarks._prepaid import account
 from benchmarks._scores import OURS, accuracy, alerting, burn_error, interval, leaks, top_ups_right
 from benchmarks._series import KINDS, PER_DAY, Series, from_folder, generated
@@ -100,8 +100,18 @@ def test_scores_of_a_steady_account_are_good() -> None:
     assert alert.precision > 0.9
 
 
-def test_leaks_of_a_steady_key_are_found_without_a_false_alarm() -> None:
-    found = leaks([find_leaks(_steady(10))])
+@pytest.mark.parametrize("apart", [APART, ALONE])
+def test_leaks_of_a_steady_key_are_found_without_a_false_alarm(apart: int) -> None:
+    made = find_leaks(_steady(10), 0, apart=apart)
+    assert len(made.leaks) == (1 if apart == ALONE else 3)
+    found = leaks([made])
     assert found.recall == 1
     assert found.minutes <= 20
     assert found.false_alarms == 0
+
+
+def test_every_placement_of_leaks_is_another_and_always_the_same() -> None:
+    series = _steady(12)
+    first, again, second = (find_leaks(series, number).leaks for number in (0, 0, 1))
+    assert first == again
+    assert first != second

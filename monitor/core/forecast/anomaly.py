@@ -17,7 +17,7 @@ def usual(state: ForecastState | None, now: datetime) -> Usual | None:
     """
     if state is None or now.timestamp() - state.at > WINDOW:
         return None
-    outlook, limit = state.outlook_made(), state.peaks.limit
+    outlook, limit = state.outlook_made(), state.peaks.limit(state.misses.typical)
     if outlook is None or limit is None:
         return None
     burn, normal = latest_burn(state.marks), outlook.usual
@@ -27,5 +27,5 @@ def usual(state: ForecastState | None, now: datetime) -> Usual | None:
         normal_per_hour=normal,
         limit_per_hour=burn_at_excess(limit, outlook),
         factor=burn / normal if normal > 0 else (math.inf if burn > 0 else 1.0),
-        surprise=math.exp(excess(burn, outlook) - limit),
+        surprise=excess(burn, outlook) / limit,
     )

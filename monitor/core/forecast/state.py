@@ -145,7 +145,8 @@ def _learn(state: ForecastState) -> ForecastState:
     outlook = state.outlook_made()
     if outlook is None:
         return state
-    peaks = state.peaks.entered(state.at, excess(latest_burn(state.marks), outlook))
+    above = excess(latest_burn(state.marks), outlook)
+    peaks = state.peaks.entered(state.at, above, state.misses.typical)
     if outlook is state.outlook and peaks is state.peaks:
         return state
     return replace(state, outlook=outlook, peaks=peaks)

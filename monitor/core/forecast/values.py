@@ -95,8 +95,8 @@ class Usual:
     """The burn of the last minutes beside what is normal for this meter at this hour of the week.
 
     ``factor`` is how many times normal it is.  ``limit_per_hour`` is the burn from which on it is
-    more than this meter did by itself in the last ten days; ``surprise`` measures the excess in
-    units of that limit, so 1 and above is a spike for this meter, be its factor 2 or 20.
+    more than this meter does by itself; ``surprise`` measures the excess in units of that limit (as
+    logarithms), so 1 and above is a spike for this meter, be its factor 2 or 20.
     """
 
     window: timedelta

@@ -27,13 +27,14 @@ STEADY_SHARE = 0.5
 """This share of the factor is enough.  It only matters for meters whose own limit is as low: of the
 others, what is beyond their limit is beyond the whole factor."""
 
-OVER_BELOW = 0.7
-"""A spike is over below this share of what made it one."""
+FACTOR_OVER_BELOW = 0.7
+SURPRISE_OVER_BELOW = 0.5
+"""A spike is over below these shares of what made it one."""
 
 
 class Spike(RuleParameters):
-    """Tell when a meter burns ``factor`` times its normal, and more than it did by itself in the
-    last ten days: as warning, as critical where the balance is gone within hours.
+    """Tell when a meter burns ``factor`` times its normal, and more than it does by itself: as
+    warning, as critical where the balance is gone within hours.
 
     A meter that hardly ever varies is believed at half the factor.
     """
@@ -49,9 +50,10 @@ class Spike(RuleParameters):
         seen = view.usual
         if seen is None:
             return Verdict.unknown()
-        least = float(self.factor) * STEADY_SHARE
-        share = OVER_BELOW if view.firing else 1.0
-        is_far = seen.factor >= share * least and seen.surprise >= share
+        factor, surprise = float(self.factor) * STEADY_SHARE, 1.0
+        if view.firing:
+            factor, surprise = factor * FACTOR_OVER_BELOW, SURPRISE_OVER_BELOW
+        is_far = seen.factor >= factor and seen.surprise >= surprise
         if is_far and (view.firing or _matters(view, seen)):
             return Verdict.breach(_severity(view, seen), _facts(view, seen))
         return Verdict.ok(_facts(view, seen)) if view.firing else view.ok()

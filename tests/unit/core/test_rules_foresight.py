@@ -102,7 +102,7 @@ def test_a_critical_limit_longer_than_that_of_a_warning_is_refused(rule: Any) ->
 
 def usual(factor: float, surprise: float, burn: float = 100.0) -> Usual:
     return Usual(
-        window=timedelta(minutes=20),
+        window=timedelta(minutes=15),
         burn_per_hour=burn,
         normal_per_hour=0.0 if math.isinf(factor) else burn / factor,
         limit_per_hour=burn / surprise,
@@ -120,7 +120,9 @@ def usual(factor: float, surprise: float, burn: float = 100.0) -> Usual:
         pytest.param(usual(2.5, 2), None, WARNING, id="a steady meter is believed at half of it"),
         pytest.param(usual(1.9, 2), None, "ok", id="but not at less"),
         pytest.param(usual(1.5, 0.75), WARNING, WARNING, id="a little less does not end it"),
-        pytest.param(usual(8, 0.6), WARNING, "ok", id="much less does"),
+        pytest.param(usual(8, 0.6), WARNING, WARNING, id="nor does a little less beyond the limit"),
+        pytest.param(usual(8, 0.45), WARNING, "ok", id="half of the limit does"),
+        pytest.param(usual(1.3, 2), WARNING, "ok", id="and so does a burn close to normal"),
         pytest.param(usual(8, 2, burn=400), None, CRITICAL, id="gone within hours is critical"),
         pytest.param(usual(8, 2), CRITICAL, CRITICAL, id="and stays so"),
         pytest.param(usual(math.inf, 9, burn=6), None, "ok", id="a first use of crumbs is none"),
