@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from monitor.core.alerts import Slot, Transition, close, step
 from monitor.core.events import Facts, Why
@@ -19,6 +20,31 @@ from monitor.world import LiveKey, World
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Which keys of a provider fail by their own polls, when the last reading came, and when the
+    last poll that says that the provider answers: not of a key that fails, or is refused by name.
+    """
+
+    failing: Sequence[LiveKey]
+    last_success: datetime | None
+    last_answer: datetime | None
+
+    @classmethod
+    def of(cls, members: Sequence[LiveKey]) -> Self:
+        """What *members* have seen."""
+        states = [member.state for member in members]
+        readings = (s.last_success_at for s in states)
+        answers = (
+            s.last_poll_at for s in states if s.refused_since is None and s.failing_since is None
+        )
+        return cls(
+            failing=[member for member in members if _is_failing(member)],
+            last_success=max((at for at in readings if at), default=None),
+            last_answer=max((at for at in answers if at), default=None),
+        )
+
+
 class ProviderWatch:
     """Keeps the ``silent`` alerts of whole providers, and of all at once; keys are grouped by
     their origin.
@@ -27,13 +53,14 @@ class ProviderWatch:
     def __init__(self, world: World) -> None:
         self._world = world
         self._members: dict[str, list[LiveKey]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._recovered_at: dict[str, datetime] = {}
         self._network = NetworkWatch(world, {})
         self.regroup()
 
     def regroup(self) -> None:
         """Take up the keys that are watched now."""
-        self._members = {}
+        self._members, self._seen = {}, {}
         for live in self._world.keys.values():
             self._members.setdefault(_subject(live).id, []).append(live)
         sites = {_subject(members[0]).provider: members for members in self._members.values()}
@@ -74,13 +101,14 @@ class ProviderWatch:
         self, live: LiveKey, rule: Silent, verdict: Verdict, now: datetime, next_id: int
     ) -> Transition | None:
         subject = _subject(live)
-        members = self._members[subject.id]
-        asked, since = members, live.state.failing_since
+        members, seen = self._members[subject.id], self._look(subject.id)
+        asked: Sequence[LiveKey] = members
+        since = live.state.failing_since
         if since is None:
             # Nobody could ask for it, as when polls that hang take up all that may be in flight.
-            asked = [m for m in members if _is_failing(m)]
-            answers = (m.state.last_success_at for m in members)
-            since = max((at for at in answers if at), default=verdict.facts.since or now)
+            asked, since = seen.failing, seen.last_success or verdict.facts.since or now
+        elif seen.last_answer is not None and seen.last_answer >= since:
+            return None
         if not provider_is_down([m.state for m in asked], since):
             return None
         facts = _facts([m for m in members if _is_mute(m)])
@@ -90,12 +118,20 @@ class ProviderWatch:
         slot = Slot(subject=subject, meter="", rule=rule.name)
         return step(slot, None, breach, now=now, next_id=next_id)
 
+    def _look(self, subject_id: str) -> _Seen:
+        """What the members have seen, looked at once in a sweep: many keys fall silent together."""
+        if subject_id not in self._seen:
+            self._seen[subject_id] = _Seen.of(self._members[subject_id])
+        return self._seen[subject_id]
+
     def recovered(self, watching_since: datetime, now: datetime) -> Iterator[Transition]:
-        """The end of outages: as many keys answer again as still fail.
+        """The end of outages, looked for at the beginning of a sweep: as many keys answer again as
+        still fail.
 
         A key that was not polled since is neither: it may still wait behind those that hang, or
         be left out because of them.
         """
+        self._seen = {}
         regained = self._network.recovered(watching_since, now)
         if regained is not None:
             yield regained
