@@ -242,13 +242,13 @@ async def test_every_key_is_read_and_its_reading_handed_over(
     assert {outcome for _, outcome, _, _ in watcher.polls} == {"ok"}
 
 
-async def test_three_keys_with_a_long_interval_are_all_read_within_a_second(
+async def test_three_keys_with_a_long_interval_are_all_read_at_once(
     server: Server, watcher: Watcher, start: Start
 ) -> None:
     began = time.monotonic()
     await start([job(server, name, interval=3600) for name in "abc"])
     await watcher.until(lambda: len(watcher.observations) == 3)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 20  # about a second, on a machine that is not busy
 
 
 async def test_late_answers_do_not_move_the_next_poll(
@@ -543,12 +543,13 @@ async def test_stop_lets_polls_in_flight_end(
 async def test_stop_cancels_what_does_not_end_in_time_and_nothing_is_observed_afterwards(
     server: Server, watcher: Watcher, start: Start
 ) -> None:
-    server.delay = 0.4
-    poller = await start([job(server, f"k{n}", interval=0.5) for n in range(5)])
+    server.delay = 9.0
+    jobs = [job(server, f"k{n}", interval=0.5, timeout=60) for n in range(5)]
+    poller = await start(jobs)
     await server.until_in_flight(5)
     began = time.monotonic()
     await poller.stop(0.05)
-    assert time.monotonic() - began < 0.25
+    assert time.monotonic() - began < 5
     assert poller.in_flight == 0
     await asyncio.sleep(0.5)
     assert watcher.observations == []
@@ -577,9 +578,9 @@ async def test_a_loop_that_stood_still_is_behind_and_counts_what_it_missed(
 
 async def test_ten_thousand_keys_are_scheduled_in_a_moment(server: Server, start: Start) -> None:
     jobs = [job(server, f"k{n}", interval=3600) for n in range(10_000)]
-    began = time.monotonic()
+    began = time.process_time()  # of this process: a busy machine makes it no longer
     poller = await start(jobs)
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0
     await poller.stop(0)
 
 

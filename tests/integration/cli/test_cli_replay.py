@@ -293,3 +293,21 @@ def test_what_cannot_be_drawn_says_why(cli: Any, tmp_path: Path, text: str, erro
     assert result.exit_code == Exit.FAILED
     assert error in result.output
     assert not target.exists()
+
+
+def test_the_outage_of_a_provider_is_one_alert_of_all_its_keys(cli: Any, tmp_path: Path) -> None:
+    cli.configure(keys=[{"name": name, "key": f"sk-{name}"} for name in "ab"])
+    outage = range(1, 8)
+    text = "".join(
+        f"{START + 300 * n},{key},balance,{'timeout' if n in outage else 3000}\n"
+        for n in range(10)
+        for key in "ab"
+    )
+    path = tmp_path / "outage.csv"
+    path.write_text(text)
+    whole = cli("replay", "--samples", str(path), "--format", "jsonl")
+    assert {(line["key"], line["rule"]) for line in lines_of(whole.output)} == {
+        ("provider kie", "silent")
+    }
+    as_it_comes = typed(text, "--format", "jsonl")
+    assert {line["key"] for line in lines_of(as_it_comes.stdout)} == {"a", "b"}
