@@ -62,9 +62,9 @@ class _Fast:
 
 _EIGHT_HOURS = _Fast(half_life=8.0, prior=2.0)
 _THREE_HOURS = _Fast(half_life=3.0, prior=1.0)
-_EIGHT_HOURS_LEAD = 1.1
-_THREE_HOURS_LEAD = 0.5
-"""How far each leads: together somewhat beyond what they saw, since a prior holds them back."""
+_THREE_HOURS_MOST = 0.6
+"""The eight hours lead as they are; the three hours by the typical miss of the meter, so much at
+most: what a regular meter does within three hours is chance, what a wild one does goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def look_ahead(hours: Sequence[float], first_hour: int, miss: float) -> Outlook 
     steady = [slow * value for value in profile.ahead]
     eight = profile.fast_level(slow, _EIGHT_HOURS) - 1.0
     three = profile.fast_level(slow, _THREE_HOURS) - 1.0
-    lead = _EIGHT_HOURS_LEAD * eight + _THREE_HOURS_LEAD * three
+    lead = eight + min(miss, _THREE_HOURS_MOST) * three
     share = min(_MEAN_SHARE * miss, _MEAN_MOST)
     plain = share * sum(steady) / WEEK
     lately, seen = sum(known[-WEEK:]), watched[-WEEK:].count(1)

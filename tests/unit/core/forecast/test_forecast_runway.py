@@ -83,10 +83,13 @@ def test_a_regular_meter_that_uses_several_times_as_much_is_followed_within_half
     assert runway(state, now, 480 * times).p50 == pytest.approx(48, rel=0.15)
 
 
-def test_three_busy_hours_count_for_the_next_day() -> None:
-    state, now = fed(lambda _: 10.0, 10)
-    state, now = fed(lambda _: 30.0, 3 / 24, state, now)
-    assert runway(state, now, 240).p50 < 0.8 * 24
+def test_three_busy_hours_count_more_for_a_wild_meter_than_for_a_regular_one() -> None:
+    hours = [10.0] * 237 + [30.0] * 3
+    regular, wild = (look_ahead(hours, 0, miss) for miss in (0.05, 0.6))
+    assert regular is not None
+    assert wild is not None
+    assert 240 * 1.1 < regular.consumed_within(24) < 240 * 1.4
+    assert wild.consumed_within(24) - 240 > 1.4 * (regular.consumed_within(24) - 240)
 
 
 def test_the_more_a_meter_misses_its_profile_the_more_its_mean_counts() -> None:
