@@ -45,6 +45,12 @@ twice.
 _SHORTEST_FITTED = 3.0
 _LONGEST_FITTED = 200.0
 
+_YOUNG = 12.0
+_YOUNG_POWER = 1.5
+"""A meter watched for so many hours has an interval twice as wide, of six hours four times: what it
+does at other hours of the day is not known yet.  After two days, where the fit began, it hardly
+matters."""
+
 
 def forecast(state: ForecastState | None, now: datetime, balance: float) -> Forecast:
     """What is consumed and how long *balance* lasts, counted from *now*."""
@@ -70,7 +76,8 @@ def _runway(state: ForecastState, outlook: Outlook, now: float, balance: float) 
     into = (state.at - state.present_hour * HOUR) / HOUR
     miss = state.misses.typical
     middle = _middle(state, outlook, balance, into, miss)
-    earlier, later = _reach(_BELOW, middle, miss), _reach(_ABOVE, middle, miss)
+    young = 1.0 + (_YOUNG * HOUR / (state.at - state.since)) ** _YOUNG_POWER
+    earlier, later = (young * _reach(fitted, middle, miss) for fitted in (_BELOW, _ABOVE))
     gone = max(now - state.at, 0.0) / HOUR
     hours = (middle * math.exp(-earlier), middle, middle * math.exp(later))
     return Runway(*(max(h - gone, 0.0) if h <= LONGEST else math.inf for h in hours))

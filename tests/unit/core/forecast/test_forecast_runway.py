@@ -141,6 +141,11 @@ def test_six_hours_are_enough_and_the_interval_says_how_little_that_is() -> None
     assert young.p90 / young.p10 > 1.5 * old.p90 / old.p10
 
 
+def test_after_the_first_night_the_interval_allows_for_a_day() -> None:
+    state, now = fed(_day, 0.25)  # until 6:00
+    assert runway(state, now, 240).p10 < 24 + 2  # what a day consumes
+
+
 @pytest.mark.parametrize("balance", [0.0, -5.0])
 def test_what_is_used_up_has_no_time_left(balance: float) -> None:
     state, now = fed(lambda _: 10.0, 2)
