@@ -469,13 +469,20 @@ def check_deliveries(life: Life, notifications: Sequence[Notification]) -> None:
         assert delivered[told.id] == arrived, f"not exactly once: {told}"
         dropped = told.state is NotificationState.DROPPED
         assert arrived or told.error or dropped, "a dead letter without a reason"
+        found = life.store.suppressed(told.event_ids)
         if dropped:
-            why = {s.event_id for s in life.store.suppressed(told.event_ids)}
+            why = {s.event_id for s in found}
             assert why == set(told.event_ids), f"dropped without a reason: {told}"
+        withheld = {
+            s.event_id
+            for s in found
+            if s.channel == told.channel and s.reason is Suppression.SILENCED
+        }
         for event_id in told.event_ids:
-            if arrived:
+            took_part = arrived and event_id not in withheld
+            if took_part:
                 assert took[told.channel][event_id] >= 1, f"never arrived: {told}"
-            by_event[told.channel, event_id] += arrived or told.id in life.excused
+            by_event[told.channel, event_id] += took_part or told.id in life.excused
             by_event[told.channel, event_id] += told.id in life.excused
         check_ends(life, told, notifications)
         if told.handed_to:
