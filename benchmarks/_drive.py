@@ -10,10 +10,12 @@ from decimal import Decimal
 
 from benchmarks._comparators import DoubleExponential, mean_burn, predict_linear
 from benchmarks._prepaid import Account
+from benchmarks._runway_alerts import open_alerts
 from benchmarks._series import PER_DAY, PER_HOUR
 from monitor.core.forecast import Forecast, ForecastState, Step, advance, forecast
 from monitor.core.ledger import LedgerState, MovementKind, open_ledger
 from monitor.core.ledger import advance as enter
+from monitor.core.model import Severity
 
 WARM_UP = 2 * PER_DAY
 CUT_EVERY = 3 * PER_HOUR
@@ -49,10 +51,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One account with all its points."""
+    """One account with all its points, and the alert of the runway after each of its steps."""
 
     account: Account
     points: list[Point]
+    open_alerts: list[Severity | None]
     top_ups_seen: int
     top_ups_visible: int
 
@@ -106,7 +109,7 @@ def run(account: Account) -> Run:
             seen.close_hour()
             if index + 1 >= WARM_UP:
                 points.append(_point(account, index, latest, seen))
-    return Run(account, points, top_ups, visible)
+    return Run(account, points, open_alerts(account), top_ups, visible)
 
 
 class _Seen:

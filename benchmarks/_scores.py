@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
-from typing import Protocol
 
 from benchmarks._drive import Point, Run
 from benchmarks._leaks import FACTORS, LENGTH, Found
-from benchmarks._series import STEP
+from benchmarks._runway_alerts import LIMITS
+from benchmarks._series import PER_DAY, PER_HOUR, STEP
 
 OURS = "credit-monitor"
-_RAISE_QUANTILE = 0.4
-_CLEAR = 1.3
 _AFTER_TOP_UP = 6.0
-_SETTLED = 24
-"""Hourly points before a run-out in which somebody is told, or the run-out is missed."""
-
-
-class Fires(Protocol):
-    """Whether an alert is open after a point."""
-
-    def __call__(self, point: Point, *, firing: bool) -> bool:
-        """*firing*: whether it was open before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,59 +105,57 @@ def interval(runs: Iterable[Run]) -> Interval:
     return Interval(fmean(inside) if inside else math.nan, quantile(widths, 0.5))
 
 
-def alerting(runs: Iterable[Run], hours: float) -> Alerting:
-    """Our alert: raised when the 40 % quantile is within *hours*, cleared at 1.3 times that."""
-
-    def fires(point: Point, *, firing: bool) -> bool:
-        runway = point.found.runway
-        if runway is None:
-            return firing
-        return runway.quantile(_RAISE_QUANTILE) <= hours * (_CLEAR if firing else 1.0)
-
-    return _alerting(runs, hours, fires)
+def alerting(runs: Iterable[Run], hours: int) -> Alerting:
+    """The rule ``runway`` as it is by default, with the alert of that limit."""
+    least = LIMITS[hours]
+    return _alerting(
+        runs,
+        hours,
+        lambda run: [s is not None and s.rank >= least.rank for s in run.open_alerts],
+    )
 
 
-def alerting_linear(runs: Iterable[Run], hours: float) -> Alerting:
-    """What people write: ``predict_linear(balance[6h], H * 3600) < 0``."""
+def alerting_linear(runs: Iterable[Run], hours: int) -> Alerting:
+    """What people write: ``predict_linear(balance[6h], H * 3600) < 0``, asked every hour."""
 
-    def fires(point: Point, *, firing: bool) -> bool:
-        del firing  # it has no memory, which is why it flaps
-        return point.others["predict_linear 6 h"] <= hours
+    def states(run: Run) -> list[bool]:
+        found = [False] * len(run.account.net)
+        for point in run.points:  # it has no memory, which is why it flaps
+            is_open = point.others["predict_linear 6 h"] <= hours
+            found[point.index : point.index + PER_HOUR] = [is_open] * PER_HOUR
+        return found[: len(run.account.net)]
 
-    return _alerting(runs, hours, fires)
+    return _alerting(runs, hours, states)
 
 
-def _alerting(runs: Iterable[Run], hours: float, fires: Fires) -> Alerting:
+def _alerting(
+    runs: Iterable[Run], hours: float, is_open: Callable[[Run], Sequence[bool]]
+) -> Alerting:
+    """*is_open*: after each step of a run, whether there was an alert."""
     hits = false = missed = raised = perfect = emptied = unseen = 0
     for run in runs:
-        states = _states(run, fires)
+        if not run.points:
+            continue
+        states = is_open(run)
         truths = [_is_within(run, point, hours) for point in run.points]
-        for now, is_true in zip(states, truths, strict=True):
+        for point, is_true in zip(run.points, truths, strict=True):
+            now = states[point.index]
             hits += now and is_true is True
             false += now and is_true is False
             missed += not now and is_true is True
-        raised += _raised(states)
+        begin = run.points[0].index
+        raised += _raised(states[begin:])
         perfect += _raised([is_true is True for is_true in truths])
         for index in run.account.emptied:
-            before = [now for p, now in zip(run.points, states, strict=True) if p.index < index]
-            if len(before) >= _SETTLED:
+            if index - begin >= PER_DAY:
                 emptied += 1
-                unseen += not any(before[-_SETTLED:])
+                unseen += not any(states[index - PER_DAY : index])
     return Alerting(
         recall=_share(hits, missed),
         precision=_share(hits, false),
         flaps=raised / perfect if perfect else math.nan,
         missed=unseen / emptied if emptied else math.nan,
     )
-
-
-def _states(run: Run, fires: Fires) -> list[bool]:
-    states: list[bool] = []
-    firing = False
-    for point in run.points:
-        firing = fires(point, firing=firing)
-        states.append(firing)
-    return states
 
 
 def _raised(states: Sequence[bool]) -> int:

@@ -140,7 +140,7 @@ def _belongs(series: Series, label: str, kinds: dict[str, str]) -> bool:
 
 def _print_alerts(runs: Sequence[Run]) -> None:
     print()
-    _print_head("alert", "recall", "precision", "F1", "raised, x perfect", "run-outs missed")
+    _print_head("rule runway", "recall", "precision", "F1", "raised, x perfect", "run-outs missed")
     for hours in (24, 72):
         _print_alert(f"within {hours} h", alerting(runs, hours))
         _print_alert(f"within {hours} h, predict_linear 6 h", alerting_linear(runs, hours))

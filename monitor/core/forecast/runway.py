@@ -29,7 +29,7 @@ _FADES = 3.0
 
 _HALVINGS = 16
 
-_LATER = 0.03
+_LATER = 0.025
 """Half of all cases last this much longer (as a logarithm) than the mean consumption says: bursts
 raise the mean, and most of the time there is none."""
 
