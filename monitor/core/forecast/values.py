@@ -60,20 +60,6 @@ class Runway:
             return max(self.p50 * (1 - reach), 0.0)
         return self.p50 * math.exp(reach * math.log(far / self.p50))
 
-    def probability_within(self, hours: float) -> float:
-        """The probability that the balance is used up within *hours*, 0 to 1."""
-        if self.p50 == 0.0:
-            return 1.0
-        if self.p50 == math.inf or hours <= 0:
-            return 0.0
-        side = self.p10 if hours < self.p50 else self.p90
-        if side == math.inf:
-            return 0.5
-        if side <= 0:
-            return _NORMAL.cdf(_TAIL * (hours / self.p50 - 1))
-        width = abs(math.log(side / self.p50)) or 1e-9
-        return _NORMAL.cdf(_TAIL * math.log(hours / self.p50) / width)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
