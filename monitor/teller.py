@@ -150,7 +150,7 @@ class Teller:
         slot = (route.name, until is not None)
         notification = self._grouped(slot, event, now, until)
         self._groups[slot] = notification
-        changes.notifications.append(notification)
+        _put(changes.notifications, notification)
 
     def _grouped(
         self, slot: tuple[str, bool], event: Event, now: datetime, until: datetime | None
@@ -227,3 +227,14 @@ def log_step(event: Event, alert: Alert) -> None:
         **({"keys": len(alert.facts.keys)} if alert.facts.keys else {}),
     }
     log.info("alert %s: %s", event.change, alert.label, extra=fields)
+
+
+def _put(notifications: list[Notification], newer: Notification) -> None:
+    """*newer* in the place of what it is a version of: with thousands of events in one group, all
+    the versions would be millions of event ids for the store and the outbox to read.
+    """
+    for index in reversed(range(len(notifications))):
+        if notifications[index].id == newer.id:
+            notifications[index] = newer
+            return
+    notifications.append(newer)

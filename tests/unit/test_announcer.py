@@ -252,3 +252,13 @@ def test_reminders_that_are_due_soon_come_along_with_the_one_that_is_due() -> No
         bench.pass_time(HOUR)
     assert told(bench.events[2:]) == [("reminded", "repeat")] * 2
     assert [len(n.event_ids) for n in bench.notifications.values()] == [2, 2]
+
+
+def test_what_one_look_brings_about_is_one_version_of_a_message() -> None:
+    bench = Bench([watched("a"), watched("b"), watched("c")], policy=REMINDING)
+    for key in ("a", "b", "c"):
+        bench.read(key, "50")
+    bench.announcer.close_group(1)
+    while not bench.pass_time(HOUR):
+        assert bench.now < START + timedelta(days=7), "no reminder"
+    assert [len(n.event_ids) for n in bench.last.notifications] == [3]
