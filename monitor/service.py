@@ -119,6 +119,8 @@ class LoopTroubles:
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """As :meth:`asyncio.loop.set_exception_handler` wants it."""
         error = context.get("exception")
+        if isinstance(error, ValueError) and "_start_serving" in repr(context.get("handle")):
+            return  # the next try of a listener that was closed in the meantime
         if not isinstance(error, OSError) or error.errno not in _NOTHING_LEFT:
             loop.default_exception_handler(context)
             return
